@@ -1,0 +1,1 @@
+#include "api/pv_api.h"
