@@ -7,6 +7,8 @@
  * number of producers, one consumer. In step mode the producer runs a turn of the engine after it has put one in.
  */
 
+#include <assert.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/types.h"

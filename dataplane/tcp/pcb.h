@@ -52,6 +52,8 @@ enum pv_pcb_flags {
 	/* bits 17..31: free for tcp/ files */
 };
 
+struct pv_conn_data;
+
 struct pv_pcb {
 	/* line 0: who */
 	struct pv_tuple tuple;
@@ -81,9 +83,9 @@ struct pv_pcb {
 	uint64_t established_ns;
 	uint32_t output_next; /* list of control blocks to look at for output at the end of the turn; index + 1 */
 	uint32_t rcv_buffer, snd_buffer;
-	uint8_t rest[156]; /* replaced by named fields: congestion control, RTT, retransmission queue, reassembly, urgent, statistics */
+	struct pv_conn_data *data; /* congestion control, RTT, retransmission queue, reassembly, urgent, statistics: from a pool at the first data; tcp/conn_data.h */
 } pv_cache_aligned;
 
-static_assert(sizeof(struct pv_pcb) <= 384, "an idle connection stays below 512 bytes with its status and streams in use");
+static_assert(sizeof(struct pv_pcb) <= 320, "an idle connection stays below 512 bytes with its status and streams in use");
 
 #endif
