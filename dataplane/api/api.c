@@ -2,7 +2,7 @@
 #include "api/pv_api.h"
 
 uint32_t
-pv_abi_version(void)
+pv_api_version(void)
 {
-	return PV_ABI_VERSION;
+	return PV_API_VERSION;
 }
