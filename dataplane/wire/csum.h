@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_WIRE_CSUM_H
+#define PV_WIRE_CSUM_H
+
+/*
+ * The Internet checksum (RFC 1071), its pseudo headers (RFC 9293 3.1, RFC 8200 8.1) and its
+ * incremental update (RFC 1624).
+ *
+ * A *partial sum* is a uint64_t to which native 32-bit words have been added; it is good for well
+ * over a gigabyte without overflow, and partial sums of pieces may be added to each other where
+ * every piece but the last has an even length (else see pv_csum_join). A *checksum* is a pv_be16:
+ * it is stored with pv_st16, without conversion, whatever the byte order of the machine.
+ *
+ *	sum = pv_csum_pseudo4(src, dst, proto, n) + pv_csum_part(segment, n);
+ *	received well:	pv_csum_ok(sum)			(the checksum field included)
+ *	to be sent:	pv_csum_finish(sum)		(the checksum field holding zero)
+ *
+ * Pure functions; any thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "wire/byteorder.h"
+
+/* Buffers from this size on are summed with vector registers. */
+#define PV_CSUM_WIDE 128
+
+/* The partial sum of whole 64-byte blocks; n is a multiple of 64. */
+static inline uint64_t
+pv_csum_blocks(const uint8_t *p, size_t n)
+{
+	typedef uint64_t quad __attribute__((vector_size(32)));
+	const quad low_half = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	quad low = { 0 }, high = { 0 };
+
+	for (; n != 0; n -= 64, p += 64) {
+		quad a, b;
+
+		memcpy(&a, p, sizeof(a));
+		memcpy(&b, p + 32, sizeof(b));
+		low += (a & low_half) + (b & low_half);
+		high += (a >> 32) + (b >> 32);
+	}
+	low += high;
+	return low[0] + low[1] + low[2] + low[3];
+}
+
+/* The partial sum of n bytes at any alignment; an odd last byte is padded with zero. */
+static inline uint64_t
+pv_csum_part(const void *buf, size_t n)
+{
+	const uint8_t *p = buf;
+	uint64_t sum = 0;
+
+	if (n >= PV_CSUM_WIDE) {
+		size_t blocks = n & ~(size_t)63;
+
+		sum = pv_csum_blocks(p, blocks);
+		p += blocks;
+		n -= blocks;
+	}
+	for (; n >= 8; n -= 8, p += 8) {
+		uint64_t w = pv_ld64(p);
+
+		sum += (w & UINT32_MAX) + (w >> 32);
+	}
+	if (n & 4) {
+		sum += pv_ld32(p);
+		p += 4;
+	}
+	if (n & 2) {
+		sum += pv_ld16(p);
+		p += 2;
+	}
+	if (n & 1)
+		sum += pv_hton16((uint16_t)(*p << 8));
+	return sum;
+}
+
+/* A partial sum folded to 16 bits, not complemented. */
+static inline uint16_t
+pv_csum_fold(uint64_t sum)
+{
+	sum = (sum >> 32) + (sum & UINT32_MAX);
+	sum = (sum >> 32) + (sum & UINT32_MAX);
+	sum = (sum >> 16) + (sum & UINT16_MAX);
+	sum = (sum >> 16) + (sum & UINT16_MAX);
+	return (uint16_t)sum;
+}
+
+/*
+ * The partial sum of two pieces that lie behind each other, the first with len bytes. Only needed
+ * where len may be odd: the bytes of the second piece then change places.
+ */
+static inline uint64_t
+pv_csum_join(uint64_t first, size_t len, uint64_t second)
+{
+	if (len & 1)
+		second = __builtin_bswap16(pv_csum_fold(second));
+	return first + second;
+}
+
+/* The checksum to be stored, for a partial sum over everything with the field itself as zero. */
+static inline pv_be16
+pv_csum_finish(uint64_t sum)
+{
+	return (pv_be16)~pv_csum_fold(sum);
+}
+
+/* True if a partial sum over everything, the checksum field included, says: intact. */
+static inline bool
+pv_csum_ok(uint64_t sum)
+{
+	return pv_csum_fold(sum) == UINT16_MAX;
+}
+
+/* Pseudo header of IPv4: len is the length of the upper-layer header and data. */
+static inline uint64_t
+pv_csum_pseudo4(pv_be32 src, pv_be32 dst, uint8_t proto, uint16_t len)
+{
+	return (uint64_t)src + dst + pv_hton32(((uint32_t)proto << 16) + len);
+}
+
+/* Pseudo header of IPv6: proto is the final upper-layer protocol, not the first next header. */
+static inline uint64_t
+pv_csum_pseudo6(const uint8_t src[16], const uint8_t dst[16], uint8_t proto, uint32_t len)
+{
+	return pv_csum_part(src, 16) + pv_csum_part(dst, 16) + pv_hton32(len) + pv_hton32(proto);
+}
+
+/* The whole of it: the checksum of one buffer without a pseudo header. */
+static inline pv_be16
+pv_csum(const void *buf, size_t n)
+{
+	return pv_csum_finish(pv_csum_part(buf, n));
+}
+
+/*
+ * The checksum after a 16-bit word changed (RFC 1624, equation 3). All three as they lie in memory;
+ * the word must begin at an even offset of what is summed.
+ */
+static inline pv_be16
+pv_csum_update16(pv_be16 csum, pv_be16 was, pv_be16 is)
+{
+	uint64_t sum = (uint16_t)~csum;
+
+	return pv_csum_finish(sum + (uint16_t)~was + is);
+}
+
+/* The same for 32 bits. */
+static inline pv_be16
+pv_csum_update32(pv_be16 csum, pv_be32 was, pv_be32 is)
+{
+	uint64_t sum = (uint16_t)~csum;
+
+	return pv_csum_finish(sum + (uint32_t)~was + is);
+}
+
+#endif
