@@ -1,0 +1,536 @@
+"""The dataplane as the control plane sees it.
+
+`core` and everything above it knows the dataplane through the protocols of this module and nothing
+else, so that the live engine, the step-mode engine of a lab and the fake of the tests can take each
+other's place. The words are TCP's (listener, request, connection), not Winsock's.
+
+Shapes:
+
+- A *handle* is an int of 64 bits. It names a listener or a connection until it is closed; a handle
+  that is gone is an error (-EBADF) and never somebody else's.
+- An *address* is 16 bytes in network order, IPv4 as ::ffff:a.b.c.d. `pack_address` and
+  `unpack_address` convert. A port is an int in host order.
+- Times are ints of nanoseconds of the engine's clock, spans too (`timeout_ns`; None: no limit).
+- Buffers are one bytes-like object or a sequence of them, never copied before the dataplane.
+
+Errors: every method raises `DataplaneError` with the negative errno. "Nothing at the moment" is no
+error: `send` and `recv` then return None.
+
+Threads: every method is safe from any thread. Methods that block say so; they release the GIL, let
+Ctrl-C through, and end early where it is said. Hold no lock of your own while you call one of them:
+in a lab the thread that would give it back does not run before this one blocks.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+    from typing_extensions import Buffer
+
+# Readiness of a handle: levels, true at this moment.
+READY_READ: Final = 0x001  # stream bytes can be taken
+READY_WRITE: Final = 0x002  # connected, and the send buffer has room
+READY_OOB: Final = 0x004
+READY_ACCEPT: Final = 0x008  # the backlog is not empty
+READY_CONNECT: Final = 0x010  # a connect has ended; see Status.error
+READY_CLOSE: Final = 0x020  # the peer's FIN came
+READY_QOS: Final = 0x040
+READY_ERROR: Final = 0x100  # reset, timed out or aborted; see Status.error
+READY_SENT: Final = 0x200  # everything written is acknowledged, the FIN included if there was one
+
+# Request.flags
+REQUEST_HELD: Final = 1  # its SYN is unanswered, a verdict is due
+REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN are unknown
+
+# `flags` of send and recv
+IO_PEEK: Final = 1
+IO_OOB: Final = 2
+IO_MORE: Final = 4
+
+# `how` of close
+CLOSE_GRACEFUL: Final = 0
+CLOSE_ABORT: Final = 1
+
+# What a listener does with a SYN when its queue or the half-open table is full.
+OVERFLOW_DROP: Final = 0
+OVERFLOW_RESET: Final = 1
+
+SYN_COOKIES_AUTO: Final = 0
+SYN_COOKIES_ALWAYS: Final = 1
+SYN_COOKIES_NEVER: Final = 2
+
+# `option` of set_option; times in milliseconds, sizes in bytes
+OPT_NODELAY: Final = 1
+OPT_KEEPALIVE: Final = 2
+OPT_KEEPALIVE_IDLE: Final = 3
+OPT_KEEPALIVE_INTERVAL: Final = 4
+OPT_KEEPALIVE_COUNT: Final = 5
+OPT_USER_TIMEOUT: Final = 6
+OPT_MAXSEG: Final = 7
+OPT_RECV_BUFFER: Final = 8
+OPT_SEND_BUFFER: Final = 9
+OPT_TTL: Final = 10
+OPT_TOS: Final = 11
+OPT_CONGESTION: Final = 12
+OPT_OOB_INLINE: Final = 13
+OPT_RATE: Final = 14  # pacing, bytes a second; 0: none
+
+ANY_ADDRESS: Final = bytes(16)
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+
+Buffers: TypeAlias = "Buffer | Sequence[Buffer]"
+
+# One row of accept_many: a Request without a Python object.
+REQUEST_DTYPE: Final = np.dtype(
+    {
+        "names": [
+            "handle",
+            "peer",
+            "local",
+            "peer_port",
+            "local_port",
+            "qos",
+            "when_ns",
+            "listener",
+            "flags",
+        ],
+        "formats": ["u8", "(16,)u1", "(16,)u1", "u2", "u2", "u4", "u8", "u4", "u4"],
+        "offsets": [0, 8, 24, 40, 42, 44, 48, 56, 60],
+        "itemsize": 64,
+    }
+)
+
+
+class DataplaneError(Exception):
+    """The dataplane refused or the connection has ended.
+
+    Attributes:
+        error: the negative errno, -ECONNRESET for example.
+        verb: what was asked for.
+    """
+
+    __slots__ = ("error", "verb")
+
+    def __init__(self, error: int, verb: str) -> None:
+        super().__init__(error, verb)
+        self.error = error
+        self.verb = verb
+
+    def __str__(self) -> str:
+        return f"{self.verb}: {os.strerror(-self.error)}"
+
+
+def pack_address(host: str) -> bytes:
+    """Return the 16 bytes of a numeric host (a scope id is dropped).
+
+    Raises:
+        ValueError: the text is no numeric IPv4 or IPv6 address.
+    """
+    try:
+        return _MAPPED + socket.inet_pton(socket.AF_INET, host)
+    except OSError:
+        return ipaddress.IPv6Address(host.partition("%")[0]).packed
+
+
+def unpack_address(address: bytes) -> str:
+    """Return the numeric host of 16 bytes, dotted for a mapped IPv4 address."""
+    if address[:12] == _MAPPED:
+        return socket.inet_ntop(socket.AF_INET, address[12:])
+    return socket.inet_ntop(socket.AF_INET6, address)
+
+
+class Request(NamedTuple):
+    """A connection request as it waits in the backlog.
+
+    A tuple and no dataclass because one is made for every accept.
+    """
+
+    handle: int
+    peer: bytes
+    local: bytes
+    peer_port: int
+    local_port: int
+    qos: int  # index of the request's QoS and data block; 0: none
+    when_ns: int  # arrival of the SYN where known, else of the ACK
+    listener: int  # index, not handle
+    flags: int  # REQUEST_*
+
+
+class Ready(NamedTuple):
+    """One changed handle as Waiter.take reports it."""
+
+    handle: int
+    cookie: int  # as given to watch
+    ready: int  # READY_* at the time of the take
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenParams:
+    """What a listener is made of.
+
+    Attributes:
+        local: the address, ANY_ADDRESS for all of the family.
+        port: 1..65535.
+        family: 4, 6, or 46 for both.
+        backlog: waiting requests over all workers, 1..the configured limit.
+        conditional: hold SYNs for a verdict.
+        paused: answer every SYN with RST.
+        reuse: share address and port with other listeners that say so too.
+        recv_buffer: bytes for accepted connections; 0: as configured.
+        send_buffer: the same.
+        backlog_overflow: OVERFLOW_*, for a full accept queue.
+        half_open_overflow: OVERFLOW_*, for a full half-open table without cookies.
+        syn_cookies: SYN_COOKIES_*.
+    """
+
+    local: bytes = ANY_ADDRESS
+    port: int
+    family: int = 4
+    backlog: int = 5
+    conditional: bool = False
+    paused: bool = False
+    reuse: bool = False
+    recv_buffer: int = 0
+    send_buffer: int = 0
+    backlog_overflow: int = OVERFLOW_RESET
+    half_open_overflow: int = OVERFLOW_DROP
+    syn_cookies: int = SYN_COOKIES_AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectParams:
+    """Where an active open goes.
+
+    Attributes:
+        peer: the other end's address.
+        peer_port: its port.
+        local: our address, ANY_ADDRESS: by the route.
+        local_port: 0: an ephemeral one.
+        recv_buffer: bytes; 0: as configured.
+        send_buffer: the same.
+        qos: index of a block registered before; 0: none.
+    """
+
+    peer: bytes
+    peer_port: int
+    local: bytes = ANY_ADDRESS
+    local_port: int = 0
+    recv_buffer: int = 0
+    send_buffer: int = 0
+    qos: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a connection knows about itself, as TCP_INFO does.
+
+    Times are microseconds, windows and thresholds bytes, `unacked` to `dsack_dups` segments,
+    `pacing_rate` bytes a second; `established_ns` is engine time, 0 before it is established.
+    `options`: 1 timestamps, 2 SACK, 4 window scale, 8 ECN. `recovery`: 0 open, 1 disorder,
+    2 recovery, 3 loss.
+    """
+
+    local: bytes
+    peer: bytes
+    local_port: int
+    peer_port: int
+    state: int
+    options: int
+    snd_wscale: int
+    rcv_wscale: int
+    recovery: int
+    backoff: int
+    probes: int
+    congestion: int
+    snd_mss: int
+    rcv_mss: int
+    pmtu: int
+    rto: int
+    srtt: int
+    rttvar: int
+    min_rtt: int
+    snd_cwnd: int
+    snd_ssthresh: int
+    snd_wnd: int
+    rcv_wnd: int
+    unacked: int
+    sacked: int
+    lost: int
+    retrans: int
+    total_retrans: int
+    reordering: int
+    dsack_dups: int
+    last_data_sent: int
+    last_data_recv: int
+    last_ack_recv: int
+    notsent: int
+    bytes_sent: int
+    bytes_received: int
+    bytes_acked: int
+    bytes_retrans: int
+    segs_out: int
+    segs_in: int
+    data_segs_out: int
+    data_segs_in: int
+    pacing_rate: int
+    rwnd_limited: int
+    sndbuf_limited: int
+    established_ns: int
+
+
+class Status(Protocol):
+    """A live view of a handle's status record: an attribute reads shared memory, no call is made.
+
+    The counters only grow (modulo 2**32): compare with what you saw last. The record speaks of its
+    handle while `generation == handle >> 32`; afterwards it may be another's. After the engine has
+    stopped all attributes are 0.
+    """
+
+    @property
+    def generation(self) -> int:
+        """Upper half of the handle the record speaks of now."""
+
+    @property
+    def ready(self) -> int:
+        """READY_* now."""
+
+    @property
+    def reads(self) -> int:
+        """Arrivals of in-order stream bytes."""
+
+    @property
+    def writes(self) -> int:
+        """1 for the connection's start, and 1 each time a full send buffer got room."""
+
+    @property
+    def oobs(self) -> int:
+        """Arrivals of urgent bytes."""
+
+    @property
+    def accepts(self) -> int:
+        """Requests that entered the backlog."""
+
+    @property
+    def closes(self) -> int:
+        """1 after the peer's FIN, an abort or a reset."""
+
+    @property
+    def qos(self) -> int:
+        """Generation of the QoS block."""
+
+    @property
+    def error(self) -> int:
+        """0, or the negative errno of the connection's end or of its connect."""
+
+    @property
+    def state(self) -> int:
+        """State of RFC 9293 as a number, for information."""
+
+    @property
+    def queued(self) -> int:
+        """Requests waiting in the backlog of a listener."""
+
+    @property
+    def rx_total(self) -> int:
+        """Stream bytes received in order."""
+
+    @property
+    def tx_acked(self) -> int:
+        """Stream bytes that the peer has acknowledged."""
+
+
+class Waiter(Protocol):
+    """One doorbell and one list of changed handles; whoever waits owns one."""
+
+    def watch(self, handle: int, mask: int, *, once: bool = False, cookie: int = 0) -> None:
+        """Report changes of the handle's READY_* bits in `mask` here.
+
+        What is ready already is reported at once. The same handle again replaces mask and cookie;
+        mask 0 ends the watch. `once` ends it with its first report.
+        """
+
+    def take(self, n: int = 256) -> list[Ready]:
+        """Take up to `n` changed handles, each once; never blocks."""
+
+    def wait(self, timeout_ns: int | None = None) -> bool:
+        """Block until something can be taken or `ring` came (True) or time is up (False)."""
+
+    def wait_for(self, handle: int, mask: int, timeout_ns: int | None = None) -> int:
+        """Block until one of the READY_* bits in `mask` is true of the handle.
+
+        Returns:
+            The bits that are true; 0 when time is up, when `ring` came, or when the handle is gone.
+            The caller looks at what may have rung (closed, cancelled, an APC) and at his deadline.
+        """
+
+    def ring(self) -> None:
+        """End the wait under way, or else the next one; from any thread."""
+
+    def fileno(self) -> int:
+        """Return a descriptor that select, epoll or an event loop can wait on.
+
+        It is readable while something can be taken. Call take until it is empty before you sleep.
+        """
+
+    def close(self) -> None:
+        """Drop its watches and its descriptor."""
+
+
+class Dataplane(Protocol):
+    """One engine."""
+
+    def now(self) -> int:
+        """Return the engine's time: monotonic when live, virtual in a lab."""
+
+    def stop(self, flush_ns: int) -> None:
+        """Close listeners, let connections flush for `flush_ns`, reset the rest, free everything.
+
+        Blocks. Every later call, also one that was under way in another thread, raises -ESHUTDOWN.
+        """
+
+    # Listeners
+
+    def listen(self, params: ListenParams) -> int:
+        """Make a listener and return its handle once every worker has installed it (blocks).
+
+        Raises:
+            DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
+        """
+
+    def listener_update(self, listener: int, backlog: int, *, paused: bool) -> None:
+        """Give it a new backlog (shrinking resets the excess) and paused state."""
+
+    def listener_close(self, listener: int) -> None:
+        """Close it (blocks); requests still waiting are reset."""
+
+    def accept(self, listener: int) -> Request | None:
+        """Take the oldest request, a deferred one before all others; None: none waits."""
+
+    def accept_many(self, listener: int, out: npt.NDArray[np.void]) -> int:
+        """Fill an array of REQUEST_DTYPE with waiting requests, oldest first.
+
+        Returns:
+            How many rows were written, 0 when none waits.
+        """
+
+    def defer(self, listener: int, request: Request) -> None:
+        """Put one request back at the head of the backlog."""
+
+    # Connections
+
+    def connect(self, params: ConnectParams) -> int:
+        """Begin an active open; its end is READY_CONNECT with Status.error.
+
+        Raises:
+            DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOBUFS.
+        """
+
+    def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
+        """Append to the stream.
+
+        Returns:
+            Bytes taken over, which may be fewer than given; None when the send buffer is full.
+
+        Raises:
+            DataplaneError: -ENOTCONN, -EPIPE after shutdown, or the connection's end.
+        """
+
+    def recv(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
+        """Take stream bytes into writable buffers.
+
+        Returns:
+            Bytes written, 0 after the peer's FIN, None when nothing is there yet.
+
+        Raises:
+            DataplaneError: -ENOTCONN, or the connection's end once all data is taken.
+        """
+
+    def readable(self, handle: int) -> int:
+        """Return how many bytes recv would find."""
+
+    def shutdown_send(self, handle: int) -> None:
+        """Send FIN after what was written."""
+
+    def shutdown_receive(self, handle: int) -> None:
+        """Let data that comes from now on reset the connection."""
+
+    def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
+        """Let go of the handle, which is gone from then on.
+
+        CLOSE_GRACEFUL: unsent data and FIN still go out. CLOSE_ABORT: RST.
+        """
+
+    def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:
+        """Close many and return how many there were; those already gone are passed over."""
+
+    def send_many(
+        self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
+    ) -> npt.NDArray[np.int64]:
+        """Send buffers[i] to handles[i]; each result is a count or a negative errno."""
+
+    def recv_many(
+        self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
+    ) -> npt.NDArray[np.int64]:
+        """Receive into buffers[i] from handles[i]; each result is a count or a negative errno."""
+
+    def set_option(self, handle: int, option: int, value: int) -> None:
+        """Change an OPT_* of a connection, or of what a listener will accept."""
+
+    def info(self, handle: int) -> Info:
+        """Ask a connection about itself."""
+
+    def connections(self) -> list[int]:
+        """Return the handles of all live connections."""
+
+    def status(self, handle: int) -> Status:
+        """Return the live view of a connection's or listener's status record.
+
+        Raises:
+            DataplaneError: -EBADF, this was never a handle of this engine.
+        """
+
+    # Waiting
+
+    def thread_waiter(self) -> Waiter:
+        """Return the calling thread's own waiter, made at its first use.
+
+        It serves one blocked call at a time: nothing is watched on it between two. Whoever wants to
+        end that call from another thread rings it.
+        """
+
+    def open_waiter(self) -> Waiter:
+        """Make a waiter with a list of changed handles."""
+
+    def open_signal(self, fd: int) -> Waiter:
+        """Make a waiter that only writes to the caller's eventfd, once for each new change.
+
+        Take and wait are not for it; the fd stays the caller's, also after close.
+        """
+
+    def wait_fds(self, fds: Sequence[int], timeout_ns: int | None = None) -> list[int]:
+        """Block until one of the descriptors is readable.
+
+        Returns:
+            Those that are, in the order given; none when time is up.
+        """
+
+    def start_service(self, function: Callable[[], None], name: str) -> None:
+        """Run a function on a background thread of this engine's.
+
+        It ends by returning, or when a wait raises -ESHUTDOWN because the engine stops.
+        """
+
+    # Counters
+
+    def counters(self, worker: int | None = None) -> dict[str, int]:
+        """Return the counters by name, of one worker or summed over all."""
