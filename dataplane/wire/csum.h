@@ -140,7 +140,8 @@ pv_csum(const void *buf, size_t n)
 
 /*
  * The checksum after a 16-bit word changed (RFC 1624, equation 3). All three as they lie in memory;
- * the word must begin at an even offset of what is summed.
+ * the word must begin at an even offset of what is summed, and something besides the checksum must
+ * not be zero afterwards (a header's version never is).
  */
 static inline pv_be16
 pv_csum_update16(pv_be16 csum, pv_be16 was, pv_be16 is)

@@ -101,11 +101,16 @@ pv_icmp_build(uint8_t *p, size_t cap, const struct pv_icmp *m)
 	return len;
 }
 
+/*
+ * A message of nothing but zeros cannot be told from one whose words add up to zero, and only the
+ * checksum 0xffff is right for both.
+ */
 void
 pv_icmp_echo_reply(uint8_t *p)
 {
-	pv_be16 was = pv_ld16(p);
+	pv_be16 was = pv_ld16(p), csum;
 
 	p[0] = PV_ICMP_ECHO_REPLY;
-	pv_st16(p + CSUM_AT, pv_csum_update16(pv_ld16(p + CSUM_AT), was, pv_ld16(p)));
+	csum = pv_csum_update16(pv_ld16(p + CSUM_AT), was, pv_ld16(p));
+	pv_st16(p + CSUM_AT, csum == 0 ? UINT16_MAX : csum);
 }
