@@ -7,6 +7,7 @@
  * ip/ and tcp/ take time, randomness, memory and output from here and nowhere else: they read no clock and call no device.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ struct pv_ctx {
 	struct pv_tx *tx;
 	/* Hands a complete frame to the device of `port`; takes ownership in every case. Set by io/. */
 	void (*transmit)(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame);
+	/* Gives a frame or an ip/ message to another worker, whose pv_ip_input gets it as from `port`. Takes ownership where it returns true; false: its
+	 * ring is full. Set by io/; NULL with one worker. */
+	bool (*hand_over)(struct pv_ctx *ctx, uint8_t worker, uint16_t port, struct rte_mbuf *frame);
 };
 
 #endif

@@ -4,7 +4,8 @@
 
 /*
  * What is known of one received packet while its burst is being worked on: ip/ fills the first part, tcp/ the second. Lives in the worker's scratch
- * array for one burst; `mbuf` is freed by the end of the burst unless somebody took it and set it to NULL.
+ * array for one burst; `mbuf` is freed by the end of the burst unless somebody took it and set it to NULL. The whole packet lies in the
+ * mbuf's first segment, also when it was reassembled from fragments.
  * Numbers are host order. Seen from us: local is the destination, peer the source.
  */
 
@@ -48,6 +49,7 @@ struct pv_packet {
 	uint32_t entry;   /* what the flow table said; see tcp/flow_table.h */
 };
 
-#define PV_PORT_LOOPBACK 0xffff
+#define PV_PORT_LOOPBACK 0xffff /* frames begin with the IP header */
+#define PV_PORT_MESSAGE 0xfffe  /* from worker to worker within ip/, no frame at all */
 
 #endif

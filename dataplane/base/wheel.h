@@ -37,6 +37,7 @@ enum pv_timer_kind {
 	PV_TIMER_LISTENER,   /* tcp/: per-listener and worker-wide TCP housekeeping: secret rotation, cookie mode */
 	PV_TIMER_NEIGHBOUR,  /* ip/ */
 	PV_TIMER_FRAGMENT,   /* ip/ */
+	PV_TIMER_ADDRESS,    /* ip/: duplicate address detection, announcements */
 	PV_TIMER_WIRE,       /* io/: emulated wire */
 	PV_TIMER_SERVICE,    /* worker/: generator, services */
 	PV_TIMER_KINDS

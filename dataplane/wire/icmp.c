@@ -24,7 +24,7 @@ has_mtu(uint8_t type, uint8_t code)
 	return type == PV_ICMP_UNREACH && code == PV_ICMP_FRAG_NEEDED;
 }
 
-enum pv_icmp_error
+enum pv_icmp_fault
 pv_icmp_parse(const uint8_t *p, size_t n, struct pv_icmp *out)
 {
 	if (n < PV_ICMP_HDR_LEN)
@@ -48,7 +48,7 @@ pv_icmp_parse(const uint8_t *p, size_t n, struct pv_icmp *out)
 	return PV_ICMP_OK;
 }
 
-enum pv_icmp_error
+enum pv_icmp_fault
 pv_icmp_parse_quote(const uint8_t *q, size_t n, struct pv_icmp_quote *out)
 {
 	size_t hdr_len;

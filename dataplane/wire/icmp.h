@@ -45,7 +45,7 @@ enum pv_icmp_unreach {
 	PV_ICMP_ADMIN_PROHIBITED = 13,
 };
 
-enum pv_icmp_error {
+enum pv_icmp_fault {
 	PV_ICMP_OK,
 	PV_ICMP_TRUNCATED,    /* fewer than 8 bytes */
 	PV_ICMP_CHECKSUM,     /* wrong */
@@ -89,13 +89,13 @@ pv_icmp_is_error(uint8_t type)
  * Checks length and checksum and reads a message of any type; the fields that its type does not
  * have are 0. out->data points into p. On an error *out is undefined.
  */
-enum pv_icmp_error pv_icmp_parse(const uint8_t *p, size_t n, struct pv_icmp *out);
+enum pv_icmp_fault pv_icmp_parse(const uint8_t *p, size_t n, struct pv_icmp *out);
 
 /*
  * Reads the packet that an error quotes: q[0..n) is data of a parsed error. The quoted checksum and
  * total length are not judged, since routers cut and change what they quote.
  */
-enum pv_icmp_error pv_icmp_parse_quote(const uint8_t *q, size_t n, struct pv_icmp_quote *out);
+enum pv_icmp_fault pv_icmp_parse_quote(const uint8_t *q, size_t n, struct pv_icmp_quote *out);
 
 /*
  * Writes a message with its checksum and returns its length; 0 if cap bytes do not hold it. The
