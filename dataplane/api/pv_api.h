@@ -334,6 +334,47 @@ int pv_waiter_take(struct pv_engine *engine, int waiter, struct pv_ready *out, u
 int pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns);
 int pv_waiter_ring(struct pv_engine *engine, int waiter); /* wakes its sleeper, from any thread */
 
+/* ---- traffic generator: the client side of an accept benchmark ------------------------------------------------------- */
+
+enum pv_generator_close { PV_GENERATOR_CLOSE_NONE = 0, PV_GENERATOR_CLOSE_RST = 1, PV_GENERATOR_CLOSE_FIN = 2 };
+enum pv_generator_flood { PV_GENERATOR_FLOOD_SYN = 0, PV_GENERATOR_FLOOD_ACK = 1, PV_GENERATOR_FLOOD_RST = 2 };
+
+/* Clients are 198.18.0.0/15 (RFC 2544) or 2001:2::/64 (RFC 5180), a flood comes from 100.64.0.0/10 or 2001:2:0:f::/64. */
+struct pv_generator_params {
+	struct pv_addr server;
+	uint64_t rate;       /* SYNs of legitimate clients a second, open loop; 0: closed loop */
+	uint32_t flows;      /* connections kept alive; then the oldest is closed for each new one (close none: no more are opened) */
+	uint32_t window;     /* closed loop: handshakes in flight */
+	uint32_t flood;      /* flood segments for each legitimate SYN, in sixteenths */
+	uint32_t timeout_ms; /* a SYN unanswered for so long is lost */
+	uint32_t seed;
+	uint16_t server_port;
+	uint16_t burst; /* new connections a turn at most, 1..64 */
+	uint8_t server_mac[6];
+	uint8_t close;      /* enum pv_generator_close */
+	uint8_t flood_kind; /* enum pv_generator_flood */
+};
+
+struct pv_generator_stats {
+	uint64_t syns;          /* of legitimate clients */
+	uint64_t handshakes;    /* SYN-ACKs answered with the ACK */
+	uint64_t closes;        /* connections closed by us */
+	uint64_t refused;       /* SYNs answered with RST */
+	uint64_t lost;          /* SYNs not answered in time */
+	uint64_t resets;        /* RSTs for established connections */
+	uint64_t repeated;      /* SYN-ACKs that came again */
+	uint64_t bad;           /* answers with wrong numbers, flags or checksums */
+	uint64_t flood_sent, flood_answers;
+	uint64_t tx_full;       /* frames the wire had no room for */
+	uint64_t alive;         /* now */
+	uint64_t in_flight;     /* now */
+	uint64_t cycles;        /* TSC cycles spent in turns that did something */
+};
+
+/* SYN to SYN-ACK, log-linear: bucket b counts TSC cycles in [pv_latency_floor(b), pv_latency_floor(b + 1)). */
+#define PV_LATENCY_BUCKETS 1024
+uint64_t pv_latency_floor(uint32_t bucket);
+
 /* ---- counters --------------------------------------------------------------------------------------------------------- */
 
 uint32_t pv_counter_count(void);
