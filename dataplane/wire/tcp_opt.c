@@ -155,17 +155,27 @@ put_hs(uint8_t *p, const struct pv_tcp_opts *o)
 	return p + PV_HS_LEN;
 }
 
-/* SACK-permitted and timestamps make three words together, and pad themselves when alone. */
+/*
+ * SACK-permitted and timestamps make three words together. Alone they are padded in front, but
+ * FreeBSD ends the list behind a lone SACK-permitted (it is its last option, unless HS follows).
+ */
 static uint8_t *
-put_sackok_ts(uint8_t *p, const struct pv_tcp_opts *o)
+put_sackok_ts(uint8_t *p, const struct pv_tcp_opts *o, enum pv_tcp_order order)
 {
-	bool both = (o->present & PV_TCP_OPT_SACKOK) != 0 && (o->present & PV_TCP_OPT_TS) != 0;
+	bool sackok = (o->present & PV_TCP_OPT_SACKOK) != 0;
+	bool ts = (o->present & PV_TCP_OPT_TS) != 0;
 
-	if (!both && (o->present & (PV_TCP_OPT_SACKOK | PV_TCP_OPT_TS)) != 0)
-		p = put_nops(p, 2);
-	if (o->present & PV_TCP_OPT_SACKOK)
+	if (order == PV_TCP_ORDER_FREEBSD && sackok && !ts && (o->present & PV_TCP_OPT_HS) == 0) {
 		p = put_sackok(p);
-	if (o->present & PV_TCP_OPT_TS)
+		*p++ = PV_TCP_KIND_END;
+		*p++ = 0;
+		return p;
+	}
+	if (sackok != ts)
+		p = put_nops(p, 2);
+	if (sackok)
+		p = put_sackok(p);
+	if (ts)
 		p = put_ts(p, o);
 	return p;
 }
@@ -179,7 +189,7 @@ pv_tcp_opt_build_syn(uint8_t *p, const struct pv_tcp_opts *o, enum pv_tcp_order 
 		end = put_mss(end, o);
 	if ((o->present & PV_TCP_OPT_WSCALE) != 0 && order == PV_TCP_ORDER_FREEBSD)
 		end = put_wscale(end, o);
-	end = put_sackok_ts(end, o);
+	end = put_sackok_ts(end, o, order);
 	if ((o->present & PV_TCP_OPT_WSCALE) != 0 && order == PV_TCP_ORDER_LINUX)
 		end = put_wscale(end, o);
 	if (o->present & PV_TCP_OPT_HS)

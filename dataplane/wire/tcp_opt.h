@@ -116,7 +116,7 @@ pv_tcp_opt_parse(const uint8_t *p, size_t n, struct pv_tcp_opts *out)
  *
  * Linux:	mss, sackOK, TS, nop, wscale		mss, nop, nop, sackOK, nop, wscale
  *		mss, nop, wscale			(without timestamps; without both)
- * FreeBSD:	mss, nop, wscale, sackOK, TS
+ * FreeBSD:	mss, nop, wscale, sackOK, TS		mss, nop, wscale, sackOK, end, 0
  *
  * The handshake option comes behind them: nop, nop, HS.
  */
