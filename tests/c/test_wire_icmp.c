@@ -62,7 +62,7 @@ test_quote(void)
 {
 	static const struct {
 		const char *name, *text;
-		enum pv_icmp_error error;
+		enum pv_icmp_fault error;
 	} rows[] = {
 		{ "header and 8 bytes", QUOTED_IP QUOTED_TCP, PV_ICMP_OK },
 		{ "more", QUOTED_IP QUOTED_TCP "00000000500220005cdc0000", PV_ICMP_OK },
@@ -85,7 +85,7 @@ test_quote(void)
 
 	for (unsigned int i = 0; i < PV_COUNT_OF(rows); i++) {
 		size_t n = hex(message, rows[i].text);
-		enum pv_icmp_error error = pv_icmp_parse_quote(tight(message, n), n, &quote);
+		enum pv_icmp_fault error = pv_icmp_parse_quote(tight(message, n), n, &quote);
 
 		CHECK_EQ(error, rows[i].error, rows[i].name);
 		if (error == PV_ICMP_OK)
