@@ -20,6 +20,7 @@ struct rte_mbuf;
 struct rte_mempool;
 struct pv_ip;     /* ip/ip.h: neighbours, routes, own addresses, fragments */
 struct pv_tcp;    /* tcp/tcp.h: flow table, control blocks, half-open, time-wait */
+struct pv_conns;  /* tcp/conns.h: what connections share once they carry data */
 struct pv_bridge; /* bridge/bridge.h: what the control plane shares with the workers */
 struct pv_tx;     /* io/tx.h: staging of frames until the end of the turn */
 
@@ -38,6 +39,7 @@ struct pv_ctx {
 	struct rte_mempool *mbufs;    /* for frames we build */
 	struct pv_ip *ip;
 	struct pv_tcp *tcp;
+	struct pv_conns *conns;
 	struct pv_bridge *bridge;
 	struct pv_tx *tx;
 	/* Hands a complete frame to the device of `port`; takes ownership in every case. Set by io/. */

@@ -9,12 +9,24 @@
 
 #include "tcp/tcp.h"
 
+/*
+ * A passive connection reaches ESTABLISHED on the handshake side, which fills lines 0 and 1 of the control block (all of it, rcv_adv
+ * from the window of the SYN-ACK, snd_wnd and max_wnd from the ACK), takes the status record's generation and handle as they are, sets its state and
+ * WRITE (writes = 1), and hands the very segment to pv_conn_segment if it carries more than the ACK (data or FIN).
+ */
+
 /* ---- stream side, called by the handshake side ------------------------------------------------------------------- */
+
+/* Makes ctx->conns and registers PV_TIMER_CONNECTION; before any connection exists. -ENOMEM. */
+int pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config);
+void pv_conns_fini(struct pv_ctx *ctx);
 
 /* A segment for an existing control block, in any state from SYN-SENT on, checksum and options verified. Sets packet->outcome; may take the mbuf (sets it NULL). */
 void pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 /* An ICMP error whose tuple is this connection's; false: ignored. */
 bool pv_conn_icmp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *error);
+/* Graceful close from inside: FIN after what was written, nobody reads any more (the control plane has let go, or the engine stops). */
+void pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Ends a connection now: optional RST, status (error = -errno, 0: none), timers, queues, flow table, control block. */
 void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst);
 
