@@ -1,0 +1,1 @@
+"""Step mode from Python; the public face is pyprov.lab."""

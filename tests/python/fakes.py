@@ -1,0 +1,578 @@
+"""A dataplane in plain Python: what core and spi are tested on when no packet matters.
+
+It keeps the contract of pyprov/core/port.py on a virtual clock, and threads run as in a lab: spawn
+them with `fake.scheduler.spawn`. The test plays the network:
+
+    fake = FakeDataplane()
+    peer = fake.request(80, ("10.9.0.1", 40000), b"GET /")   # a client connects and sends
+    peer.send(b"more"); peer.finish(); peer.reset()
+    peer.received, peer.finished, peer.was_reset             # what came back
+    fake.at(0.5, peer.send, b"late")                          # half a second from now
+    fake.on_connect = lambda _: 0                        # how active opens end (None: never)
+"""
+
+import contextlib
+import errno
+import heapq
+import itertools
+import os
+import select
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pyprov.core import port
+from pyprov.core.port import DataplaneError, Ready, Request
+from pyprov.tools.lab.schedule import Scheduler
+
+SECOND = 1_000_000_000
+
+
+@dataclass
+class FakeStatus:
+    generation: int = 0
+    ready: int = 0
+    reads: int = 0
+    writes: int = 0
+    oobs: int = 0
+    accepts: int = 0
+    closes: int = 0
+    qos: int = 0
+    error: int = 0
+    state: int = 0
+    queued: int = 0
+    rx_total: int = 0
+    tx_acked: int = 0
+
+
+@dataclass
+class FakeListener:
+    handle: int
+    params: port.ListenParams
+    backlog: int
+    paused: bool
+    status: FakeStatus
+    queue: list = field(default_factory=list)
+
+
+class FakePeer:
+    """The other end of one connection, and the connection."""
+
+    def __init__(self, fake, handle, local, peer):
+        self.fake = fake
+        self.handle = handle
+        self.local = local
+        self.peer = peer
+        self.status = FakeStatus(generation=handle >> 32)
+        self.room = 65536  # bytes our side may still write
+        self.received = bytearray()  # what our side has sent
+        self.finished = False  # our side's FIN came
+        self.was_reset = False  # our side's RST came
+        self.incoming = bytearray()
+        self.at_end = False  # the peer's FIN was sent
+        self.connected = False
+        self.sent_fin = False
+        self.deaf = False
+        self.options = {}
+
+    def establish(self):
+        self.connected = True
+        self.status.writes += 1
+        self.fake.report(self, set_=port.READY_WRITE)
+
+    def send(self, data, *, oob=False):
+        """Bytes arrive."""
+        assert not self.at_end
+        if self.deaf:
+            self.reset()
+            return
+        self.incoming += data
+        self.status.reads += 1
+        self.status.rx_total += len(data)
+        bits = port.READY_READ
+        if oob:
+            self.status.oobs += 1
+            bits |= port.READY_OOB
+        self.fake.report(self, set_=bits)
+
+    def finish(self):
+        """The peer's FIN arrives."""
+        self.at_end = True
+        self.status.closes = 1
+        self.fake.report(self, set_=port.READY_READ | port.READY_CLOSE)
+
+    def reset(self, error=-errno.ECONNRESET):
+        """The connection ends: RST, or another error."""
+        self.connected = False
+        self.status.error = error
+        self.status.closes = 1
+        self.fake.report(self, set_=port.READY_ERROR | port.READY_READ, clear=port.READY_WRITE)
+
+    def take(self, n=None):
+        """The peer acknowledges n bytes, all by default, and makes room for as many."""
+        n = self.status_unacked() if n is None else n
+        self.status.tx_acked += n
+        was_full = self.room == 0
+        self.room += n
+        if was_full and n:
+            self.status.writes += 1
+            self.fake.report(self, set_=port.READY_WRITE)
+        if self.status_unacked() == 0:
+            self.fake.report(self, set_=port.READY_SENT)
+
+    def status_unacked(self):
+        return len(self.received) - self.status.tx_acked
+
+
+class FakeWaiter:
+    def __init__(self, fake, fd=None):
+        self.fake = fake
+        self.watches = {}
+        self.changed = {}
+        self.rung = False
+        self.signal = fd is not None
+        self.own_fd = None if self.signal else os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.fd = fd if self.signal else self.own_fd
+
+    def watch(self, handle, mask, *, once=False, cookie=0):
+        connection = self.fake.record(handle, "watch")
+        self.watches.pop(handle, None)
+        self.changed.pop(handle, None)
+        if not mask:
+            return
+        self.watches[handle] = (mask, once, cookie)
+        if connection.status.ready & mask and (not self.signal or once):
+            self.report(handle)
+
+    def report(self, handle):
+        _, once, cookie = self.watches[handle]
+        if once:
+            del self.watches[handle]
+        if not self.signal:
+            self.changed[handle] = cookie
+        os.eventfd_write(self.fd, 1)
+
+    def take(self, n=256):
+        taken = []
+        for handle in list(self.changed)[:n]:
+            cookie = self.changed.pop(handle)
+            known = self.fake.records.get(handle)
+            taken.append(Ready(handle, cookie, known.status.ready if known else 0))
+        if not self.changed:
+            self.drain()
+        return taken
+
+    def wait(self, timeout_ns=None):
+        self.fake.block(lambda: bool(self.changed) or self.rung, timeout_ns)
+        if self.rung:
+            self.rung = False
+            self.drain()
+            return True
+        return bool(self.changed)
+
+    def wait_for(self, handle, mask, timeout_ns=None):
+        status = self.fake.record(handle, "wait_for").status
+
+        def ready():
+            return status.ready & mask if handle in self.fake.records else 0
+
+        self.fake.block(lambda: ready() or self.rung or handle not in self.fake.records, timeout_ns)
+        self.rung = False
+        return ready()
+
+    def ring(self):
+        self.rung = True
+        os.eventfd_write(self.fd, 1)
+
+    def drain(self):
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self.fd)
+
+    def fileno(self):
+        return self.fd
+
+    def close(self):
+        if self in self.fake.waiters:
+            self.fake.waiters.remove(self)
+        if self.own_fd is not None:
+            os.close(self.own_fd)
+            self.own_fd = None
+
+
+class FakeDataplane:
+    """See the module; `on_connect(params)` returns 0, a negative errno, or None for never."""
+
+    def __init__(self, seed=1, addresses=("10.9.0.2", "fd09::2", "127.0.0.1", "::1")):
+        self.scheduler = Scheduler(self, seed)
+        self.addresses = {port.pack_address(host) for host in addresses}
+        self.clock = 0
+        self.events = []
+        self.numbers = itertools.count(1)
+        self.records = {}  # handle: FakeListener or FakePeer
+        self.waiters = []
+        self.of_thread = threading.local()
+        self.on_connect = lambda _: 0
+        self.stopped = False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.scheduler.close()
+        for waiter in list(self.waiters):
+            waiter.close()
+
+    # The test's side
+
+    def at(self, seconds, function, *args):
+        """Call a function when so much virtual time has passed."""
+        when = self.clock + round(seconds * SECOND)
+        heapq.heappush(self.events, (when, next(self.numbers), function, args))
+
+    def advance(self, seconds):
+        self.block(lambda: False, round(seconds * SECOND))
+
+    def request(self, local_port, peer=("10.9.0.1", 40000), data=b"", *, held=False, host=None):
+        """A client's handshake ends (or its SYN is held); a full backlog shows as was_reset."""
+        listener = next(
+            record
+            for record in self.records.values()
+            if isinstance(record, FakeListener) and record.params.port == local_port
+        )
+        local = port.pack_address(host or ("10.9.0.2" if "." in peer[0] else "fd09::2"))
+        connection = self.connection((local, local_port), (port.pack_address(peer[0]), peer[1]))
+        if listener.paused or len(listener.queue) >= listener.backlog:
+            del self.records[connection.handle]
+            connection.was_reset = True
+            return connection
+        if not held:
+            connection.establish()
+        listener.queue.append(
+            Request(
+                handle=connection.handle,
+                peer=connection.peer[0],
+                local=local,
+                peer_port=peer[1],
+                local_port=local_port,
+                qos=0,
+                when_ns=self.clock,
+                listener=listener.handle & 0xFFFFFF,
+                flags=port.REQUEST_HELD if held else 0,
+            )
+        )
+        listener.status.accepts += 1
+        listener.status.queued += 1
+        self.report(listener, set_=port.READY_ACCEPT)
+        if data:
+            connection.send(data)
+        return connection
+
+    def peer(self, handle):
+        """The other end of a connection of ours."""
+        return self.record(handle, "peer")
+
+    # For the scheduler
+
+    def now(self):
+        return self.clock
+
+    def deadline(self, *, housekeeping):
+        return self.events[0][0] if self.events else None
+
+    def run_until(self, when):
+        while self.events and self.events[0][0] <= when:
+            self.clock, _, function, args = heapq.heappop(self.events)
+            function(*args)
+        self.clock = max(self.clock, when)
+
+    # Inside
+
+    def block(self, ready, timeout_ns):
+        self.check("wait")
+        deadline = None if timeout_ns is None else self.clock + timeout_ns
+        self.scheduler.wait(lambda: self.stopped or bool(ready()), deadline)
+        self.check("wait")
+
+    def check(self, verb):
+        if self.stopped:
+            raise DataplaneError(-errno.ESHUTDOWN, verb)
+
+    def record(self, handle, verb, kind=object):
+        self.check(verb)
+        found = self.records.get(handle)
+        if not isinstance(found, kind) or found is None:
+            raise DataplaneError(-errno.EBADF, verb)
+        return found
+
+    def report(self, record, *, set_=0, clear=0):
+        record.status.ready = record.status.ready & ~clear | set_
+        for waiter in list(self.waiters):
+            watch = waiter.watches.get(record.handle)
+            if watch and watch[0] & set_:
+                waiter.report(record.handle)
+
+    def handle(self, worker):
+        n = next(self.numbers)
+        return worker | n << 8 | n << 32
+
+    def connection(self, local, peer):
+        made = FakePeer(self, self.handle(0), local, peer)
+        self.records[made.handle] = made
+        return made
+
+    # The protocol: engine
+
+    def stop(self, flush_ns):
+        self.check("stop")
+        self.stopped = True
+        for record in self.records.values():
+            record.status.__init__()
+        self.records.clear()
+
+    # Listeners
+
+    def listen(self, params):
+        self.check("listen")
+        if params.local != port.ANY_ADDRESS and params.local not in self.addresses:
+            raise DataplaneError(-errno.EADDRNOTAVAIL, "listen")
+        for other in self.records.values():
+            if isinstance(other, FakeListener) and clash(params, other.params):
+                raise DataplaneError(-errno.EADDRINUSE, "listen")
+        handle = self.handle(255)
+        self.records[handle] = FakeListener(
+            handle, params, params.backlog, params.paused, FakeStatus(generation=handle >> 32)
+        )
+        return handle
+
+    def listener_update(self, listener, backlog, *, paused):
+        record = self.record(listener, "listener_update", FakeListener)
+        record.backlog, record.paused = backlog, paused
+        while len(record.queue) > backlog:
+            self.drop(record, record.queue.pop())
+
+    def listener_close(self, listener):
+        record = self.record(listener, "listener_close", FakeListener)
+        while record.queue:
+            self.drop(record, record.queue.pop())
+        self.forget(record)
+
+    def accept(self, listener):
+        record = self.record(listener, "accept", FakeListener)
+        if not record.queue:
+            return None
+        request = record.queue.pop(0)
+        record.status.queued -= 1
+        if not record.queue:
+            self.report(record, clear=port.READY_ACCEPT)
+        return request
+
+    def accept_many(self, listener, out):
+        for i in range(len(out)):
+            request = self.accept(listener)
+            if request is None:
+                return i
+            peer, local = (np.frombuffer(a, np.uint8) for a in (request.peer, request.local))
+            out[i] = request._replace(peer=peer, local=local)
+        return len(out)
+
+    def defer(self, listener, request):
+        record = self.record(listener, "defer", FakeListener)
+        record.queue.insert(0, request)
+        record.status.queued += 1
+        self.report(record, set_=port.READY_ACCEPT)
+
+    def drop(self, listener, request):
+        listener.status.queued -= 1
+        connection = self.records[request.handle]
+        connection.was_reset = True
+        self.forget(connection)
+
+    def forget(self, record):
+        """The handle is gone."""
+        del self.records[record.handle]
+        record.status.__init__()
+        for waiter in self.waiters:
+            waiter.watches.pop(record.handle, None)
+            waiter.changed.pop(record.handle, None)
+
+    # Connections
+
+    def connect(self, params):
+        self.check("connect")
+        family = "10.9.0.2" if params.peer[:12] == bytes(10) + b"\xff\xff" else "fd09::2"
+        local = port.pack_address(family) if params.local == port.ANY_ADDRESS else params.local
+        made = self.connection(
+            (local, params.local_port or 49152 + next(self.numbers) % 16384),
+            (params.peer, params.peer_port),
+        )
+        outcome = self.on_connect(params)
+        if outcome is not None:
+            self.complete(made.handle, outcome)
+        return made.handle
+
+    def complete(self, handle, error=0):
+        """An active open ends."""
+        made = self.record(handle, "complete", FakePeer)
+        made.status.error = error
+        if error:
+            made.status.closes = 1
+            self.report(made, set_=port.READY_CONNECT | port.READY_ERROR)
+        else:
+            made.establish()
+            self.report(made, set_=port.READY_CONNECT)
+
+    def send(self, handle, buffers, flags=0):
+        made = self.record(handle, "send", FakePeer)
+        self.check_open(made, "send")
+        if made.sent_fin:
+            raise DataplaneError(-errno.EPIPE, "send")
+        data = b"".join(bytes(b) for b in sequence(buffers))
+        if data and not made.room:
+            return None
+        took = data[: made.room]
+        made.room -= len(took)
+        made.received += took
+        clear = port.READY_SENT | (0 if made.room else port.READY_WRITE)
+        self.report(made, clear=clear)
+        return len(took)
+
+    def recv(self, handle, buffers, flags=0):
+        made = self.record(handle, "recv", FakePeer)
+        if not made.incoming:
+            if made.at_end:
+                return 0
+            self.check_open(made, "recv")
+            return None
+        total = 0
+        for buffer in sequence(buffers):
+            view = memoryview(buffer).cast("B")
+            part = made.incoming[total : total + len(view)]
+            view[: len(part)] = part
+            total += len(part)
+        if not flags & port.IO_PEEK:
+            del made.incoming[:total]
+            if not made.incoming and not made.at_end and not made.status.error:
+                self.report(made, clear=port.READY_READ)
+        return total
+
+    def check_open(self, made, verb):
+        if made.status.error:
+            raise DataplaneError(made.status.error, verb)
+        if not made.connected:
+            raise DataplaneError(-errno.ENOTCONN, verb)
+
+    def readable(self, handle):
+        return len(self.record(handle, "readable", FakePeer).incoming)
+
+    def shutdown_send(self, handle):
+        made = self.record(handle, "shutdown_send", FakePeer)
+        made.sent_fin = made.finished = True
+
+    def shutdown_receive(self, handle):
+        self.record(handle, "shutdown_receive", FakePeer).deaf = True
+
+    def close(self, handle, how=port.CLOSE_GRACEFUL):
+        made = self.record(handle, "close", FakePeer)
+        if how == port.CLOSE_ABORT:
+            made.was_reset = True
+        else:
+            made.finished = True
+        self.forget(made)
+
+    def close_many(self, handles, how=port.CLOSE_GRACEFUL):
+        known = [int(handle) for handle in handles if int(handle) in self.records]
+        for handle in known:
+            self.close(handle, how)
+        return len(known)
+
+    def send_many(self, handles, buffers):
+        return self.many(self.send, handles, buffers)
+
+    def recv_many(self, handles, buffers):
+        return self.many(self.recv, handles, buffers)
+
+    def many(self, verb, handles, buffers):
+        results = []
+        for handle, buffer in zip(handles, buffers, strict=True):
+            try:
+                count = verb(int(handle), buffer)
+                results.append(-errno.EAGAIN if count is None else count)
+            except DataplaneError as error:
+                results.append(error.error)
+        return np.array(results, np.int64)
+
+    def set_option(self, handle, option, value):
+        self.record(handle, "set_option", FakePeer).options[option] = value
+
+    def info(self, handle):
+        made = self.record(handle, "info", FakePeer)
+        fields = dict.fromkeys(port.Info.__slots__, 0)
+        fields |= {"local": made.local[0], "local_port": made.local[1]}
+        fields |= {"peer": made.peer[0], "peer_port": made.peer[1]}
+        return port.Info(**fields)
+
+    def connections(self):
+        return [h for h, record in self.records.items() if isinstance(record, FakePeer)]
+
+    def status(self, handle):
+        return self.record(handle, "status").status
+
+    # Waiting
+
+    def thread_waiter(self):
+        if not hasattr(self.of_thread, "waiter"):
+            self.of_thread.waiter = self.open_waiter()
+        return self.of_thread.waiter
+
+    def open_waiter(self):
+        self.check("open_waiter")
+        self.waiters.append(FakeWaiter(self))
+        return self.waiters[-1]
+
+    def open_signal(self, fd):
+        self.check("open_signal")
+        self.waiters.append(FakeWaiter(self, fd))
+        return self.waiters[-1]
+
+    def wait_fds(self, fds, timeout_ns=None):
+        self.block(lambda: readable(fds), timeout_ns)
+        return readable(fds)
+
+    def start_service(self, function, name):
+        def serve():
+            try:
+                function()
+            except DataplaneError as error:
+                if error.error != -errno.ESHUTDOWN:
+                    raise
+
+        self.scheduler.start_service(serve, name)
+
+    def counters(self, worker=None):
+        return {}
+
+
+def clash(one, other):
+    if one.port != other.port or (one.reuse and other.reuse):
+        return False
+    families = {4: {4}, 6: {6}, 46: {4, 6}}
+    if not families[one.family] & families[other.family]:
+        return False
+    return one.local == other.local or port.ANY_ADDRESS in (one.local, other.local)
+
+
+def sequence(buffers):
+    try:
+        memoryview(buffers)
+    except TypeError:
+        return buffers
+    return [buffers]
+
+
+def readable(fds):
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    found = {fd for fd, _ in poll.poll(0)}
+    return [fd for fd in fds if fd in found]
