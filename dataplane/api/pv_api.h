@@ -3,15 +3,20 @@
 #define PV_API_H
 
 /*
- * The border between the dataplane and the control plane: the only header that Python's cdef mirrors.
+ * The border between the dataplane and the control plane: the only header that Python's cdef
+ * mirrors.
  *
  * - It compiles with stdint, stddef and stdbool alone; no DPDK type crosses it.
- * - Records have fixed size, explicit padding, no pointers unless stated, and are checked against Python's view at import.
- * - Return values: 0 or a count on success, -errno on failure (translated to Winsock codes only in Python).
- * - Addresses are 16 bytes in network order; IPv4 is v4-mapped (::ffff:a.b.c.d). Ports and all numbers are host order.
+ * - Records have fixed size, explicit padding, no pointers unless stated, and are checked against
+ * Python's view at import.
+ * - Return values: 0 or a count on success, -errno on failure (translated to Winsock codes only in
+ * Python).
+ * - Addresses are 16 bytes in network order; IPv4 is v4-mapped (::ffff:a.b.c.d). Ports and all
+ * numbers are host order.
  * - Times are nanoseconds of the engine's clock: monotonic when live, virtual in step mode.
- * - Threads: every function is safe from any thread, except that a step-mode engine belongs to one caller at a time.
- *   No function blocks, but for pv_eal_start, pv_engine_start, pv_engine_stop, pv_listen, pv_listener_close and pv_waiter_wait.
+ * - Threads: every function is safe from any thread, except that a step-mode engine belongs to one
+ * caller at a time. No function blocks, but for pv_eal_start, pv_engine_start, pv_engine_stop,
+ * pv_listen, pv_listener_close and pv_waiter_wait.
  */
 
 #include <stdbool.h>
@@ -31,14 +36,20 @@ struct pv_cidr {
 	uint8_t pad[3];
 };
 
-/* ---- configuration: what runtime/config.py fills in; every field is meaningful (no zero-means-default) ---------- */
+/* ---- configuration: what runtime/config.py fills in; every field is meaningful (no
+ * zero-means-default) ---------- */
 
-enum pv_syn_cookies { PV_SYN_COOKIES_AUTO = 0, PV_SYN_COOKIES_ALWAYS = 1, PV_SYN_COOKIES_NEVER = 2 };
+enum pv_syn_cookies {
+	PV_SYN_COOKIES_AUTO = 0,
+	PV_SYN_COOKIES_ALWAYS = 1,
+	PV_SYN_COOKIES_NEVER = 2
+};
 enum pv_congestion { PV_CC_CUBIC = 0, PV_CC_NEWRENO = 1, PV_CC_DCTCP = 2 };
 enum pv_option_order { PV_OPTIONS_LINUX = 0, PV_OPTIONS_FREEBSD = 1 };
 enum pv_overflow { PV_OVERFLOW_DROP = 0, PV_OVERFLOW_RESET = 1 };
 
-/* The [tcp] table. Times in milliseconds. Copied into a connection's behaviour when the connection is made. */
+/* The [tcp] table. Times in milliseconds. Copied into a connection's behaviour when the connection
+ * is made. */
 struct pv_tcp_config {
 	uint8_t sack, timestamps, window_scale, ecn; /* booleans */
 	uint8_t congestion;                          /* enum pv_congestion */
@@ -51,29 +62,31 @@ struct pv_tcp_config {
 	uint8_t half_open_overflow; /* enum pv_overflow: full half-open table without cookies */
 	uint8_t hystart;
 	uint8_t pad0[2];
-	uint32_t initial_window;  /* segments */
+	uint32_t initial_window; /* segments */
 	uint32_t rto_min, rto_initial, rto_max;
 	uint32_t delayed_ack_time;
 	uint32_t quick_ack_start; /* segments acknowledged at once after the start */
 	uint32_t syn_retries, syn_ack_retries, data_retries;
 	uint32_t time_wait, fin_wait_2;
 	uint32_t keepalive_idle, keepalive_interval, keepalive_count;
-	uint32_t user_timeout; /* 0: none */
+	uint32_t user_timeout;        /* 0: none */
 	uint32_t challenge_ack_limit; /* a second, per worker */
-	uint32_t invalid_ack_limit;   /* milliseconds between two answers to invalid segments of a connection */
+	uint32_t invalid_ack_limit;   /* milliseconds between two answers to invalid segments of a
+					 connection */
 	uint32_t reset_limit;         /* RSTs to unknown segments a second, per worker */
 	uint32_t mss_clamp;           /* 0: none */
-	uint32_t recv_buffer, recv_buffer_max, send_buffer, send_buffer_max; /* bytes: initial and autotuning limit */
-	uint32_t epoch;               /* seconds between two rotations of the cookie secret */
+	uint32_t recv_buffer, recv_buffer_max, send_buffer,
+			send_buffer_max; /* bytes: initial and autotuning limit */
+	uint32_t epoch;                  /* seconds between two rotations of the cookie secret */
 	uint32_t pad1;
 };
 
-#define PV_MAX_ADDRESSES 16
+#define PV_MAX_ADDRESSES  16
 #define PV_MAX_NEIGHBOURS 64
-#define PV_MAX_ROUTES 16
-#define PV_MAX_VLANS 8
-#define PV_MAX_PORTS 8
-#define PV_MAX_WORKERS 16
+#define PV_MAX_ROUTES     16
+#define PV_MAX_VLANS      8
+#define PV_MAX_PORTS      8
+#define PV_MAX_WORKERS    16
 
 struct pv_neighbour_config {
 	struct pv_addr addr;
@@ -87,19 +100,20 @@ struct pv_route_config {
 };
 
 struct pv_port_config {
-	char device[192]; /* "ring", "step", or a DPDK device: PCI address or vdev string "net_tap0,iface=pv0" */
+	char device[192]; /* "ring", "step", or a DPDK device: PCI address or vdev string
+			     "net_tap0,iface=pv0" */
 	struct pv_cidr address[PV_MAX_ADDRESSES];
 	struct pv_addr gateway4, gateway6; /* all zero: none */
 	struct pv_route_config route[PV_MAX_ROUTES];
 	struct pv_neighbour_config neighbour[PV_MAX_NEIGHBOURS];
-	uint64_t rate; /* bit/s of the link for admission and reports; 0: ask the device */
+	uint64_t rate;  /* bit/s of the link for admission and reports; 0: ask the device */
 	uint8_t mac[6]; /* all zero: the device's, or a locally administered one */
 	uint16_t mtu;
 	uint16_t vlan[PV_MAX_VLANS];
 	uint16_t n_address, n_route, n_neighbour, n_vlan;
-	uint16_t queues; /* 0: one a worker, as far as the device has them */
+	uint16_t queues;          /* 0: one a worker, as far as the device has them */
 	uint8_t checksum_offload; /* 0: always in software */
-	uint8_t dad; /* duplicate address detection for IPv6 addresses */
+	uint8_t dad;              /* duplicate address detection for IPv6 addresses */
 	uint8_t pad[4];
 };
 
@@ -108,55 +122,67 @@ struct pv_config {
 	struct pv_port_config port[PV_MAX_PORTS];
 	uint8_t secret[16]; /* key of initial sequence numbers and hashes, when has_secret */
 	uint64_t seed;      /* of the random source in step mode */
-	uint32_t max_connections, half_open_max, time_wait_max, backlog_max, listeners_max; /* per worker, but for listeners and backlog */
-	uint32_t mbufs;     /* packet buffers a worker */
-	uint32_t chunk_memory; /* MiB of stream chunks, all workers together */
-	uint32_t spin_us;   /* a waiter spins so long before it sleeps */
+	uint32_t max_connections, half_open_max, time_wait_max, backlog_max,
+			listeners_max; /* per worker, but for listeners and backlog */
+	uint32_t mbufs;                /* packet buffers a worker */
+	uint32_t chunk_memory;         /* MiB of stream chunks, all workers together */
+	uint32_t spin_us;              /* a waiter spins so long before it sleeps */
 	uint16_t n_port, n_worker;
 	int16_t lcore[PV_MAX_WORKERS]; /* CPU of each worker; -1: floating */
-	uint8_t step;       /* step mode: no thread, virtual clock */
+	uint8_t step;                  /* step mode: no thread, virtual clock */
 	uint8_t has_secret;
 	uint8_t busy_poll;
-	uint8_t huge;       /* ask for huge pages for tables */
+	uint8_t huge; /* ask for huge pages for tables */
 	uint8_t pad[8];
 };
 
-/* ---- process and engine ----------------------------------------------------------------------------------------- */
+/* ---- process and engine
+ * ----------------------------------------------------------------------------------------- */
 
 struct pv_engine;
 
 uint32_t pv_api_version(void);
-/* sizeof of the n-th record of this header in the order: addr, tcp_config, port_config, config, request, status, ready,
- * info, listen_params, connect_params; 0 past the end. */
+/* sizeof of the n-th record of this header in the order: addr, tcp_config, port_config, config,
+ * request, status, ready, info, listen_params, connect_params; 0 past the end. */
 size_t pv_api_record_size(uint32_t n);
 
-/* Starts EAL on a thread of its own (that thread keeps no CPU affinity of the caller's). argv[0] is the program name.
- * Again with equal arguments: 0. With different ones: -EEXIST. err gets one line that names the cause and the cure. */
+/* Starts EAL on a thread of its own (that thread keeps no CPU affinity of the caller's). argv[0] is
+ * the program name. Again with equal arguments: 0. With different ones: -EEXIST. err gets one line
+ * that names the cause and the cure. */
 int pv_eal_start(int argc, const char *const *argv, char *err, size_t err_cap);
 
-int pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char *err, size_t err_cap);
-/* Closes listeners, lets connections flush for flush_ns, resets the rest, ends workers, frees everything. */
+int pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char *err,
+		size_t err_cap);
+/* Closes listeners, lets connections flush for flush_ns, resets the rest, ends workers, frees
+ * everything. */
 int pv_engine_stop(struct pv_engine *engine, uint64_t flush_ns);
-/* In a forked child: makes every later call on any engine fail with -EOWNERDEAD and touches nothing else. */
+/* In a forked child: makes every later call on any engine fail with -EOWNERDEAD and touches nothing
+ * else. */
 void pv_after_fork_in_child(void);
 uint64_t pv_engine_now(struct pv_engine *engine);
 /* Replaces the [tcp] table for connections and listeners made from now on. */
 int pv_engine_configure(struct pv_engine *engine, const struct pv_tcp_config *tcp);
-/* Aborts all connections without a packet, empties all tables (half-open, time-wait, fragments, neighbours learned). */
+/* Aborts all connections without a packet, empties all tables (half-open, time-wait, fragments,
+ * neighbours learned). */
 int pv_engine_reset(struct pv_engine *engine);
 
-/* Step mode. One turn of every worker at virtual time now_ns (never backwards): frames injected, commands, due timers, output. */
+/* Step mode. One turn of every worker at virtual time now_ns (never backwards): frames injected,
+ * commands, due timers, output. */
 int pv_engine_step(struct pv_engine *engine, uint64_t now_ns);
 int pv_engine_inject(struct pv_engine *engine, uint16_t port, const void *data, size_t len);
-/* One sent frame: its length, 0 when there is none, -ENOSPC when cap is too small (the frame stays). */
-int pv_engine_collect(struct pv_engine *engine, uint16_t port, void *buf, size_t cap, uint64_t *when_ns);
-/* When the next timer is due; UINT64_MAX when none. With housekeeping = false, only timers of connections count
- * (not secret rotation, neighbour ageing and the like). */
+/* One sent frame: its length, 0 when there is none, -ENOSPC when cap is too small (the frame
+ * stays). */
+int pv_engine_collect(
+		struct pv_engine *engine, uint16_t port, void *buf, size_t cap, uint64_t *when_ns);
+/* When the next timer is due; UINT64_MAX when none. With housekeeping = false, only timers of
+ * connections count (not secret rotation, neighbour ageing and the like). */
 uint64_t pv_engine_deadline(struct pv_engine *engine, bool housekeeping);
 
-/* ---- handles, requests, status ----------------------------------------------------------------------------------- */
+/* ---- handles, requests, status
+ * ----------------------------------------------------------------------------------- */
 
-/* 64 bits: worker 8, index 24, generation 32 (never 0). A listener's worker field is PV_HANDLE_LISTENER. */
+/* 64 bits: worker 8, index 24, generation 32 (never 0). A listener's worker field is
+ * PV_HANDLE_LISTENER. */
 #define PV_HANDLE_LISTENER 255
 
 /* A connection request as it waits in the backlog. 64 bytes. */
@@ -177,54 +203,61 @@ enum pv_request_flags {
 
 /* Readiness of a handle: level bits, true at this moment. */
 enum pv_ready_bits {
-	PV_READY_READ = 0x001,   /* stream bytes can be taken */
-	PV_READY_WRITE = 0x002,  /* connected, and the send buffer has room */
+	PV_READY_READ = 0x001,  /* stream bytes can be taken */
+	PV_READY_WRITE = 0x002, /* connected, and the send buffer has room */
 	PV_READY_OOB = 0x004,
-	PV_READY_ACCEPT = 0x008, /* the listener's backlog is not empty */
+	PV_READY_ACCEPT = 0x008,  /* the listener's backlog is not empty */
 	PV_READY_CONNECT = 0x010, /* a connect has ended; see status.error */
-	PV_READY_CLOSE = 0x020,  /* the peer's FIN came */
+	PV_READY_CLOSE = 0x020,   /* the peer's FIN came */
 	PV_READY_QOS = 0x040,
-	PV_READY_ERROR = 0x100,  /* reset, timed out or aborted; see status.error */
-	PV_READY_SENT = 0x200,   /* everything written has been acknowledged, FIN included when there was one */
+	PV_READY_ERROR = 0x100, /* reset, timed out or aborted; see status.error */
+	PV_READY_SENT = 0x200,  /* everything written has been acknowledged, FIN included when there
+				   was one */
 };
 
 /*
- * Status record of a connection or listener; 64 bytes, one cache line, in the engine's shared array, written by the owning
- * worker (listener counters: by every worker) and read by anyone with plain aligned loads. The counters only grow (mod 2^32): who waits
- * compares with what he saw last. A record speaks of a handle only while generation equals the handle's.
+ * Status record of a connection or listener; 64 bytes, one cache line, in the engine's shared
+ * array, written by the owning worker (listener counters: by every worker) and read by anyone with
+ * plain aligned loads. The counters only grow (mod 2^32): who waits compares with what he saw last.
+ * A record speaks of a handle only while generation equals the handle's.
  */
 struct pv_status {
 	uint32_t generation;
-	uint32_t ready;      /* PV_READY_* now */
-	uint32_t reads;      /* arrivals of in-order stream bytes */
-	uint32_t writes;     /* times the send buffer got room after it was full, and 1 for the connection's start */
-	uint32_t oobs;       /* urgent bytes arrived */
-	uint32_t accepts;    /* requests that entered the backlog */
-	uint32_t closes;     /* 1 after the peer's FIN, an abort or a reset */
-	uint32_t qos;        /* generation of the QoS block */
-	int32_t error;       /* 0, or the -errno of the connection's end (or of its connect) */
-	uint32_t state;      /* enum pv_tcp_state, for information */
-	uint32_t queued;     /* listener: requests waiting in the backlog */
-	uint32_t watch;      /* worker's: first watch of this handle */
-	uint64_t rx_total;   /* stream bytes received in order */
-	uint64_t tx_acked;   /* stream bytes acknowledged by the peer */
+	uint32_t ready;    /* PV_READY_* now */
+	uint32_t reads;    /* arrivals of in-order stream bytes */
+	uint32_t writes;   /* times the send buffer got room after it was full, and 1 for the
+			      connection's start */
+	uint32_t oobs;     /* urgent bytes arrived */
+	uint32_t accepts;  /* requests that entered the backlog */
+	uint32_t closes;   /* 1 after the peer's FIN, an abort or a reset */
+	uint32_t qos;      /* generation of the QoS block */
+	int32_t error;     /* 0, or the -errno of the connection's end (or of its connect) */
+	uint32_t state;    /* enum pv_tcp_state, for information */
+	uint32_t queued;   /* listener: requests waiting in the backlog */
+	uint32_t watch;    /* worker's: first watch of this handle */
+	uint64_t rx_total; /* stream bytes received in order */
+	uint64_t tx_acked; /* stream bytes acknowledged by the peer */
 };
 
-const struct pv_status *pv_status_of(struct pv_engine *engine, uint64_t handle); /* NULL: not a handle of this engine; stale: see generation */
+const struct pv_status *pv_status_of(struct pv_engine *engine,
+		uint64_t handle); /* NULL: not a handle of this engine; stale: see generation */
 
-/* ---- listeners ---------------------------------------------------------------------------------------------------- */
+/* ---- listeners
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct pv_listen_params {
-	struct pv_addr local; /* zero: any (v4 and v6 by family) */
-	uint32_t backlog;     /* waiting requests over all workers, 1..backlog_max */
+	struct pv_addr local;              /* zero: any (v4 and v6 by family) */
+	uint32_t backlog;                  /* waiting requests over all workers, 1..backlog_max */
 	uint32_t recv_buffer, send_buffer; /* 0: as configured */
 	uint16_t port;
-	uint8_t family;       /* 4, 6, or 46: both (dual stack) */
-	uint8_t conditional;  /* hold SYNs for a verdict */
+	uint8_t family;                               /* 4, 6, or 46: both (dual stack) */
+	uint8_t conditional;                          /* hold SYNs for a verdict */
 	uint8_t backlog_overflow, half_open_overflow; /* enum pv_overflow */
-	uint8_t syn_cookies;  /* enum pv_syn_cookies */
-	uint8_t paused;       /* answer every SYN with RST */
-	uint8_t reuse;        /* may share local and port with other listeners that have it set; the first gets the requests */
+	uint8_t syn_cookies;                          /* enum pv_syn_cookies */
+	uint8_t paused;                               /* answer every SYN with RST */
+	uint8_t reuse; /* may share local and port with other listeners that have it set; the first
+			  gets the requests */
 	uint8_t pad[7];
 };
 
@@ -239,11 +272,14 @@ int pv_accept(struct pv_engine *engine, uint64_t listener, struct pv_request *ou
 /* Puts one request back at the head (CF_DEFER, or no descriptor left). */
 int pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *request);
 
-/* ---- connections ---------------------------------------------------------------------------------------------------- */
+/* ---- connections
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 struct pv_connect_params {
-	struct pv_addr local, peer;        /* local zero: from the route */
-	uint16_t local_port, peer_port;    /* local 0: ephemeral, on a worker that will own the answer */
+	struct pv_addr local, peer; /* local zero: from the route */
+	uint16_t local_port,
+			peer_port; /* local 0: ephemeral, on a worker that will own the answer */
 	uint32_t recv_buffer, send_buffer; /* 0: as configured */
 	uint32_t qos;                      /* index of a block registered before; 0: none */
 	uint8_t pad[4];
@@ -258,25 +294,44 @@ enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1 };
 enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4 };
 
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
-/* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE after shutdown, or the connection's error. */
-int64_t pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n, uint32_t flags);
-/* Bytes copied out, 0 at the peer's FIN, -EAGAIN when nothing is there yet, or the connection's error once all data is taken. */
-int64_t pv_recv(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n, uint32_t flags);
-int64_t pv_readable(struct pv_engine *engine, uint64_t handle); /* bytes that pv_recv would find */
-int pv_shutdown_send(struct pv_engine *engine, uint64_t handle);    /* FIN after what was written */
-int pv_shutdown_receive(struct pv_engine *engine, uint64_t handle); /* data that comes from now on resets the connection */
-/* The control plane lets go of the handle, which is stale from then on. Graceful: unsent data and FIN still go out. */
+/* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE
+ * after shutdown, or the connection's error. */
+int64_t pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,
+		uint32_t flags);
+/* Bytes copied out, 0 at the peer's FIN, -EAGAIN when nothing is there yet, or the connection's
+ * error once all data is taken. */
+int64_t pv_recv(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,
+		uint32_t flags);
+int64_t pv_readable(struct pv_engine *engine, uint64_t handle);  /* bytes that pv_recv would find */
+int pv_shutdown_send(struct pv_engine *engine, uint64_t handle); /* FIN after what was written */
+int pv_shutdown_receive(struct pv_engine *engine,
+		uint64_t handle); /* data that comes from now on resets the connection */
+/* The control plane lets go of the handle, which is stale from then on. Graceful: unsent data and
+ * FIN still go out. */
 int pv_close(struct pv_engine *engine, uint64_t handle, int how);
 
 /* The same for many, in one call; results[i] as the single call would return. */
 int pv_close_many(struct pv_engine *engine, const uint64_t *handles, uint32_t n, int how);
-int pv_send_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov, int64_t *results, uint32_t n);
-int pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov, int64_t *results, uint32_t n);
+int pv_send_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov,
+		int64_t *results, uint32_t n);
+int pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov,
+		int64_t *results, uint32_t n);
 
 enum pv_option {
-	PV_OPT_NODELAY = 1, PV_OPT_KEEPALIVE, PV_OPT_KEEPALIVE_IDLE, PV_OPT_KEEPALIVE_INTERVAL, PV_OPT_KEEPALIVE_COUNT, /* times in ms */
-	PV_OPT_USER_TIMEOUT, PV_OPT_MAXSEG, PV_OPT_RECV_BUFFER, PV_OPT_SEND_BUFFER, PV_OPT_TTL, PV_OPT_TOS,
-	PV_OPT_CONGESTION, PV_OPT_OOB_INLINE, PV_OPT_RATE, /* pacing, bytes/s; 0: none */
+	PV_OPT_NODELAY = 1,
+	PV_OPT_KEEPALIVE,
+	PV_OPT_KEEPALIVE_IDLE,
+	PV_OPT_KEEPALIVE_INTERVAL,
+	PV_OPT_KEEPALIVE_COUNT, /* times in ms */
+	PV_OPT_USER_TIMEOUT,
+	PV_OPT_MAXSEG,
+	PV_OPT_RECV_BUFFER,
+	PV_OPT_SEND_BUFFER,
+	PV_OPT_TTL,
+	PV_OPT_TOS,
+	PV_OPT_CONGESTION,
+	PV_OPT_OOB_INLINE,
+	PV_OPT_RATE, /* pacing, bytes/s; 0: none */
 };
 int pv_set_option(struct pv_engine *engine, uint64_t handle, int option, uint64_t value);
 
@@ -284,8 +339,9 @@ int pv_set_option(struct pv_engine *engine, uint64_t handle, int option, uint64_
 struct pv_info {
 	struct pv_addr local, peer;
 	uint16_t local_port, peer_port;
-	uint8_t state, options, snd_wscale, rcv_wscale; /* options: 1 timestamps, 2 sack, 4 window scale, 8 ecn */
-	uint8_t recovery; /* 0 open, 1 disorder, 2 recovery, 3 loss */
+	uint8_t state, options, snd_wscale,
+			rcv_wscale; /* options: 1 timestamps, 2 sack, 4 window scale, 8 ecn */
+	uint8_t recovery;           /* 0 open, 1 disorder, 2 recovery, 3 loss */
 	uint8_t backoff, probes, congestion;
 	uint32_t snd_mss, rcv_mss, pmtu, rto, srtt, rttvar, min_rtt;
 	uint32_t snd_cwnd, snd_ssthresh; /* bytes */
@@ -304,7 +360,9 @@ int pv_get_info(struct pv_engine *engine, uint64_t handle, struct pv_info *out);
 /* Handles of live connections, from *cursor on (0 at first); for statistics. */
 int pv_connections(struct pv_engine *engine, uint64_t *handles, uint32_t n, uint64_t *cursor);
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* One changed handle. */
 struct pv_ready {
@@ -316,34 +374,50 @@ struct pv_ready {
 
 enum pv_waiter_kind {
 	PV_WAITER_QUEUE = 0,  /* ready list + doorbell: calls, select, queues, event loops */
-	PV_WAITER_SIGNAL = 1, /* doorbell only, rung at each new matching change: event objects (fd stays readable until the owner reads it) */
+	PV_WAITER_SIGNAL = 1, /* doorbell only, rung at each new matching change: event objects (fd
+				 stays readable until the owner reads it) */
 };
 
 enum pv_watch_flags { PV_WATCH_ONCE = 1 };
 
-/* fd: an eventfd of the caller's that is rung (he keeps it), or -1 to make one. Returns the waiter's number >= 0. */
+/* fd: an eventfd of the caller's that is rung (he keeps it), or -1 to make one. Returns the
+ * waiter's number >= 0. */
 int pv_waiter_open(struct pv_engine *engine, int kind, int fd);
 int pv_waiter_close(struct pv_engine *engine, int waiter); /* drops its watches */
 int pv_waiter_fd(struct pv_engine *engine, int waiter);
-/* Reports changes of the handle whose PV_READY_* bits are in mask to the waiter; again for the same pair replaces mask and cookie;
- * mask 0 removes. What is ready at the moment of registration is reported at once (QUEUE kind; SIGNAL kind only with ONCE). */
-int pv_watch(struct pv_engine *engine, int waiter, uint64_t handle, uint32_t mask, uint32_t flags, uint64_t cookie);
+/* Reports changes of the handle whose PV_READY_* bits are in mask to the waiter; again for the same
+ * pair replaces mask and cookie; mask 0 removes. What is ready at the moment of registration is
+ * reported at once (QUEUE kind; SIGNAL kind only with ONCE). */
+int pv_watch(struct pv_engine *engine, int waiter, uint64_t handle, uint32_t mask, uint32_t flags,
+		uint64_t cookie);
 /* Takes up to n changed handles; never blocks. */
 int pv_waiter_take(struct pv_engine *engine, int waiter, struct pv_ready *out, uint32_t n);
-/* Spins, arms, re-checks, sleeps. 1: something is ready or pv_waiter_ring came, 0: time is up (timeout_ns < 0: none), -EINTR: a signal. */
+/* Spins, arms, re-checks, sleeps. 1: something is ready or pv_waiter_ring came, 0: time is up
+ * (timeout_ns < 0: none), -EINTR: a signal. */
 int pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns);
 int pv_waiter_ring(struct pv_engine *engine, int waiter); /* wakes its sleeper, from any thread */
 
-/* ---- traffic generator: the client side of an accept benchmark ------------------------------------------------------- */
+/* ---- traffic generator: the client side of an accept benchmark
+ * ------------------------------------------------------- */
 
-enum pv_generator_close { PV_GENERATOR_CLOSE_NONE = 0, PV_GENERATOR_CLOSE_RST = 1, PV_GENERATOR_CLOSE_FIN = 2 };
-enum pv_generator_flood { PV_GENERATOR_FLOOD_SYN = 0, PV_GENERATOR_FLOOD_ACK = 1, PV_GENERATOR_FLOOD_RST = 2 };
+enum pv_generator_close {
+	PV_GENERATOR_CLOSE_NONE = 0,
+	PV_GENERATOR_CLOSE_RST = 1,
+	PV_GENERATOR_CLOSE_FIN = 2
+};
+enum pv_generator_flood {
+	PV_GENERATOR_FLOOD_SYN = 0,
+	PV_GENERATOR_FLOOD_ACK = 1,
+	PV_GENERATOR_FLOOD_RST = 2
+};
 
-/* Clients are 198.18.0.0/15 (RFC 2544) or 2001:2::/64 (RFC 5180), a flood comes from 100.64.0.0/10 or 2001:2:0:f::/64. */
+/* Clients are 198.18.0.0/15 (RFC 2544) or 2001:2::/64 (RFC 5180), a flood comes from 100.64.0.0/10
+ * or 2001:2:0:f::/64. */
 struct pv_generator_params {
 	struct pv_addr server;
-	uint64_t rate;       /* SYNs of legitimate clients a second, open loop; 0: closed loop */
-	uint32_t flows;      /* connections kept alive; then the oldest is closed for each new one (close none: no more are opened) */
+	uint64_t rate;  /* SYNs of legitimate clients a second, open loop; 0: closed loop */
+	uint32_t flows; /* connections kept alive; then the oldest is closed for each new one (close
+			   none: no more are opened) */
 	uint32_t window;     /* closed loop: handshakes in flight */
 	uint32_t flood;      /* flood segments for each legitimate SYN, in sixteenths */
 	uint32_t timeout_ms; /* a SYN unanswered for so long is lost */
@@ -356,26 +430,29 @@ struct pv_generator_params {
 };
 
 struct pv_generator_stats {
-	uint64_t syns;          /* of legitimate clients */
-	uint64_t handshakes;    /* SYN-ACKs answered with the ACK */
-	uint64_t closes;        /* connections closed by us */
-	uint64_t refused;       /* SYNs answered with RST */
-	uint64_t lost;          /* SYNs not answered in time */
-	uint64_t resets;        /* RSTs for established connections */
-	uint64_t repeated;      /* SYN-ACKs that came again */
-	uint64_t bad;           /* answers with wrong numbers, flags or checksums */
+	uint64_t syns;       /* of legitimate clients */
+	uint64_t handshakes; /* SYN-ACKs answered with the ACK */
+	uint64_t closes;     /* connections closed by us */
+	uint64_t refused;    /* SYNs answered with RST */
+	uint64_t lost;       /* SYNs not answered in time */
+	uint64_t resets;     /* RSTs for established connections */
+	uint64_t repeated;   /* SYN-ACKs that came again */
+	uint64_t bad;        /* answers with wrong numbers, flags or checksums */
 	uint64_t flood_sent, flood_answers;
-	uint64_t tx_full;       /* frames the wire had no room for */
-	uint64_t alive;         /* now */
-	uint64_t in_flight;     /* now */
-	uint64_t cycles;        /* TSC cycles spent in turns that did something */
+	uint64_t tx_full;   /* frames the wire had no room for */
+	uint64_t alive;     /* now */
+	uint64_t in_flight; /* now */
+	uint64_t cycles;    /* TSC cycles spent in turns that did something */
 };
 
-/* SYN to SYN-ACK, log-linear: bucket b counts TSC cycles in [pv_latency_floor(b), pv_latency_floor(b + 1)). */
+/* SYN to SYN-ACK, log-linear: bucket b counts TSC cycles in [pv_latency_floor(b),
+ * pv_latency_floor(b + 1)). */
 #define PV_LATENCY_BUCKETS 1024
 uint64_t pv_latency_floor(uint32_t bucket);
 
-/* ---- counters --------------------------------------------------------------------------------------------------------- */
+/* ---- counters
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 uint32_t pv_counter_count(void);
 const char *pv_counter_name(uint32_t counter);

@@ -3,9 +3,10 @@
 #define PV_BASE_COUNTERS_H
 
 /*
- * Counters as data: one row of counters.def per outcome. Kind P rows are ends of received packets: every received frame is counted
- * in exactly one of them. Kind E rows count events and may be counted beside. A worker writes its own array with plain
- * stores; readers take a snapshot with relaxed loads, 8 bytes each, so that a sum is at most one turn old.
+ * Counters as data: one row of counters.def per outcome. Kind P rows are ends of received packets:
+ * every received frame is counted in exactly one of them. Kind E rows count events and may be
+ * counted beside. A worker writes its own array with plain stores; readers take a snapshot with
+ * relaxed loads, 8 bytes each, so that a sum is at most one turn old.
  */
 
 #include <stdint.h>
@@ -40,6 +41,7 @@ const char *pv_counters_text(enum pv_counter counter);
 int pv_counters_kind(enum pv_counter counter); /* 0: a packet's one outcome, 1: event */
 
 /* Believed impossible; survived and counted. */
-#define pv_never(ctx, condition) (pv_unlikely(condition) && (pv_count(&(ctx)->counters, PV_C_NEVER), 1))
+#define pv_never(ctx, condition)                                                                   \
+	(pv_unlikely(condition) && (pv_count(&(ctx)->counters, PV_C_NEVER), 1))
 
 #endif

@@ -3,8 +3,9 @@
 #define PV_BASE_CTX_H
 
 /*
- * What the protocol core knows of the world outside. One a worker, owned by its thread (in step mode by the caller).
- * ip/ and tcp/ take time, randomness, memory and output from here and nowhere else: they read no clock and call no device.
+ * What the protocol core knows of the world outside. One a worker, owned by its thread (in step
+ * mode by the caller). ip/ and tcp/ take time, randomness, memory and output from here and nowhere
+ * else: they read no clock and call no device.
  */
 
 #include <stdbool.h>
@@ -35,18 +36,22 @@ struct pv_ctx {
 	const struct pv_config *config;  /* the engine's, constant */
 	struct pv_rng rng;
 	struct pv_wheel wheel;        /* all timers of this worker */
-	struct pv_wheel housekeeping; /* those that a lab may wait past: secret rotation, neighbour ageing */
+	struct pv_wheel housekeeping; /* those that a lab may wait past: secret rotation, neighbour
+					 ageing */
 	struct rte_mempool *mbufs;    /* for frames we build */
 	struct pv_ip *ip;
 	struct pv_tcp *tcp;
 	struct pv_conns *conns;
 	struct pv_bridge *bridge;
 	struct pv_tx *tx;
-	/* Hands a complete frame to the device of `port`; takes ownership in every case. Set by io/. */
+	/* Hands a complete frame to the device of `port`; takes ownership in every case. Set by
+	 * io/. */
 	void (*transmit)(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame);
-	/* Gives a frame or an ip/ message to another worker, whose pv_ip_input gets it as from `port`. Takes ownership where it returns true; false: its
-	 * ring is full. Set by io/; NULL with one worker. */
-	bool (*hand_over)(struct pv_ctx *ctx, uint8_t worker, uint16_t port, struct rte_mbuf *frame);
+	/* Gives a frame or an ip/ message to another worker, whose pv_ip_input gets it as from
+	 * `port`. Takes ownership where it returns true; false: its ring is full. Set by io/; NULL
+	 * with one worker. */
+	bool (*hand_over)(
+			struct pv_ctx *ctx, uint8_t worker, uint16_t port, struct rte_mbuf *frame);
 };
 
 #endif

@@ -3,10 +3,11 @@
 #define PV_BASE_PACKET_H
 
 /*
- * What is known of one received packet while its burst is being worked on: ip/ fills the first part, tcp/ the second. Lives in the worker's scratch
- * array for one burst; `mbuf` is freed by the end of the burst unless somebody took it and set it to NULL. The whole packet lies in the
- * mbuf's first segment, also when it was reassembled from fragments.
- * Numbers are host order. Seen from us: local is the destination, peer the source.
+ * What is known of one received packet while its burst is being worked on: ip/ fills the first
+ * part, tcp/ the second. Lives in the worker's scratch array for one burst; `mbuf` is freed by the
+ * end of the burst unless somebody took it and set it to NULL. The whole packet lies in the mbuf's
+ * first segment, also when it was reassembled from fragments. Numbers are host order. Seen from us:
+ * local is the destination, peer the source.
  */
 
 #include <stdint.h>
@@ -23,33 +24,35 @@ struct pv_packet {
 	struct rte_mbuf *mbuf;
 	struct pv_tuple tuple; /* addresses by ip/, ports by tcp/ */
 	uint16_t l4_offset;    /* from the start of the mbuf's data */
-	uint16_t l4_len;       /* transport header and payload; trailing padding of the frame is left out */
-	uint16_t port;         /* device port it came from; PV_PORT_LOOPBACK */
+	uint16_t l4_len; /* transport header and payload; trailing padding of the frame is left out
+			  */
+	uint16_t port;   /* device port it came from; PV_PORT_LOOPBACK */
 	uint8_t tos, ttl;
 	uint8_t l4_checksum_good; /* verified by the device, or not needed (loopback) */
 	uint8_t is_v4;
 	uint8_t is_broadcast; /* to a broadcast or multicast address, of either layer */
 	uint8_t protocol;
 	/* tcp/ */
-	uint32_t hash;    /* keyed, of the tuple: bucket and signature of the flow table */
-	uint32_t isn;     /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */
+	uint32_t hash; /* keyed, of the tuple: bucket and signature of the flow table */
+	uint32_t isn;  /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */
 	uint32_t seq, ack;
 	uint32_t tsval, tsecr;
-	uint32_t window;  /* as sent, unscaled */
+	uint32_t window;         /* as sent, unscaled */
 	uint16_t payload_offset; /* from the start of the mbuf's data */
 	uint16_t payload_len;
-	uint16_t mss;     /* 0: no such option */
+	uint16_t mss; /* 0: no such option */
 	uint16_t urgent;
-	uint8_t flags;    /* TCP control bits */
-	uint8_t options;  /* PV_TCP_OPT_* that were present */
+	uint8_t flags;   /* TCP control bits */
+	uint8_t options; /* PV_TCP_OPT_* that were present */
 	uint8_t wscale;
-	uint8_t outcome;  /* enum pv_counter that ended it; 0 while undecided */
-	uint16_t options_offset; /* of the TCP options from the start of the mbuf's data, for the rare ones */
+	uint8_t outcome;         /* enum pv_counter that ended it; 0 while undecided */
+	uint16_t options_offset; /* of the TCP options from the start of the mbuf's data, for the
+				    rare ones */
 	uint16_t options_len;
-	uint32_t entry;   /* what the flow table said; see tcp/flow_table.h */
+	uint32_t entry; /* what the flow table said; see tcp/flow_table.h */
 };
 
 #define PV_PORT_LOOPBACK 0xffff /* frames begin with the IP header */
-#define PV_PORT_MESSAGE 0xfffe  /* from worker to worker within ip/, no frame at all */
+#define PV_PORT_MESSAGE  0xfffe /* from worker to worker within ip/, no frame at all */
 
 #endif

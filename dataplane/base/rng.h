@@ -3,8 +3,9 @@
 #define PV_BASE_RNG_H
 
 /*
- * The injected random source: xoshiro256** seeded by splitmix64 (Blackman and Vigna, 2018). Fast and reproducible, not
- * secret: keys come from the system's source, and only what an outsider may guess is drawn here. A worker owns its own.
+ * The injected random source: xoshiro256** seeded by splitmix64 (Blackman and Vigna, 2018). Fast
+ * and reproducible, not secret: keys come from the system's source, and only what an outsider may
+ * guess is drawn here. A worker owns its own.
  */
 
 #include <stdint.h>

@@ -2,7 +2,8 @@
 #ifndef PV_BASE_SEQ_H
 #define PV_BASE_SEQ_H
 
-/* Sequence numbers, compared modulo 2^32 (RFC 9293 3.4): right as long as the two are less than 2^31 apart. */
+/* Sequence numbers, compared modulo 2^32 (RFC 9293 3.4): right as long as the two are less than
+ * 2^31 apart. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,8 @@
 #ifndef PV_BASE_TYPES_H
 #define PV_BASE_TYPES_H
 
-/* Addresses, 4-tuples and handles, as everybody uses them. Ports are host order, addresses are bytes in network order. */
+/* Addresses, 4-tuples and handles, as everybody uses them. Ports are host order, addresses are
+ * bytes in network order. */
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,48 +3,60 @@
 #define PV_TCP_CONN_H
 
 /*
- * Between the handshake side of tcp/ (flow_table, listener, half_open, isn, input, reset, time_wait) and its stream side (established, reassembly,
- * output, recovery, congestion control, timers, close, connect).
+ * Between the handshake side of tcp/ (flow_table, listener, half_open, isn, input, reset,
+ * time_wait) and its stream side (established, reassembly, output, recovery, congestion control,
+ * timers, close, connect).
  */
 
 #include "tcp/tcp.h"
 
 /*
- * A passive connection reaches ESTABLISHED on the handshake side, which fills lines 0 and 1 of the control block (all of it, rcv_adv
- * from the window of the SYN-ACK, snd_wnd and max_wnd from the ACK), takes the status record's generation and handle as they are, sets its state and
- * WRITE (writes = 1), and hands the very segment to pv_conn_segment if it carries more than the ACK (data or FIN).
+ * A passive connection reaches ESTABLISHED on the handshake side, which fills lines 0 and 1 of the
+ * control block (all of it, rcv_adv from the window of the SYN-ACK, snd_wnd and max_wnd from the
+ * ACK), takes the status record's generation and handle as they are, sets its state and WRITE
+ * (writes = 1), and hands the very segment to pv_conn_segment if it carries more than the ACK (data
+ * or FIN).
  */
 
-/* ---- stream side, called by the handshake side ------------------------------------------------------------------- */
+/* ---- stream side, called by the handshake side
+ * ------------------------------------------------------------------- */
 
 /* Makes ctx->conns and registers PV_TIMER_CONNECTION; before any connection exists. -ENOMEM. */
 int pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config);
 void pv_conns_fini(struct pv_ctx *ctx);
 
-/* A segment for an existing control block, in any state from SYN-SENT on, checksum and options verified. Sets packet->outcome; may take the mbuf (sets it NULL). */
+/* A segment for an existing control block, in any state from SYN-SENT on, checksum and options
+ * verified. Sets packet->outcome; may take the mbuf (sets it NULL). */
 void pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 /* An ICMP error whose tuple is this connection's; false: ignored. */
 bool pv_conn_icmp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *error);
-/* Graceful close from inside: FIN after what was written, nobody reads any more (the control plane has let go, or the engine stops). */
+/* Graceful close from inside: FIN after what was written, nobody reads any more (the control plane
+ * has let go, or the engine stops). */
 void pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb);
-/* Ends a connection now: optional RST, status (error = -errno, 0: none), timers, queues, flow table, control block. */
+/* Ends a connection now: optional RST, status (error = -errno, 0: none), timers, queues, flow
+ * table, control block. */
 void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst);
 
-/* ---- handshake side, called by the stream side ------------------------------------------------------------------- */
+/* ---- handshake side, called by the stream side
+ * ------------------------------------------------------------------- */
 
 /* Control blocks by slot index; NULL: that index has none, or the handle is stale. */
 struct pv_pcb *pv_pcb_at(struct pv_ctx *ctx, uint32_t index);
 struct pv_pcb *pv_pcb_of(struct pv_ctx *ctx, uint64_t handle);
-/* Takes a slot, clears nothing (free blocks are zero), fills identity; not yet in the flow table. NULL: none left. */
+/* Takes a slot, clears nothing (free blocks are zero), fills identity; not yet in the flow table.
+ * NULL: none left. */
 struct pv_pcb *pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash);
-struct pv_pcb *pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, uint32_t hash); /* slot reserved by the control plane (connect) */
-void pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb); /* out of the flow table, zeroed, TCP's hold on the slot released */
+struct pv_pcb *pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple,
+		uint32_t hash); /* slot reserved by the control plane (connect) */
+void pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb); /* out of the flow table, zeroed, TCP's
+							     hold on the slot released */
 
 uint32_t pv_flow_hash(const struct pv_ctx *ctx, const struct pv_tuple *tuple);
-int pv_flow_insert(struct pv_ctx *ctx, const struct pv_pcb *pcb);  /* -EEXIST, -ENOBUFS */
+int pv_flow_insert(struct pv_ctx *ctx, const struct pv_pcb *pcb); /* -EEXIST, -ENOBUFS */
 bool pv_flow_exists(struct pv_ctx *ctx, const struct pv_tuple *tuple);
 
-/* Turns a connection whose both FINs are acknowledged into a TIME-WAIT record (<= 64 bytes) and frees the control block. */
+/* Turns a connection whose both FINs are acknowledged into a TIME-WAIT record (<= 64 bytes) and
+ * frees the control block. */
 void pv_time_wait_enter(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
 /* RFC 6528: M + F(tuple, key): for active opens and for a SYN into TIME-WAIT. */

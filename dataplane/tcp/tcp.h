@@ -3,7 +3,8 @@
 #define PV_TCP_TCP_H
 
 /*
- * TCP of one worker, as worker/ sees it. All functions run on the worker (in step mode on the caller's thread) inside a turn.
+ * TCP of one worker, as worker/ sees it. All functions run on the worker (in step mode on the
+ * caller's thread) inside a turn.
  */
 
 #include "base/ctx.h"
@@ -19,17 +20,20 @@ int pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_
 void pv_tcp_fini(struct pv_ctx *ctx);
 void pv_tcp_reset(struct pv_ctx *ctx); /* everything gone, nothing sent; listeners stay */
 
-/* A burst of TCP packets from ip/, all owned by this worker. Parses, verifies, looks up, acts; frees the mbufs it did not keep; counts each in one outcome. */
+/* A burst of TCP packets from ip/, all owned by this worker. Parses, verifies, looks up, acts;
+ * frees the mbufs it did not keep; counts each in one outcome. */
 void pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n);
 /* End of the turn: segments and ACKs that the burst made due. */
 void pv_tcp_output(struct pv_ctx *ctx);
-/* The 4-tuple's owner among n workers: symmetric Toeplitz hash as RSS computes it (ip order of addresses and ports). */
+/* The 4-tuple's owner among n workers: symmetric Toeplitz hash as RSS computes it (ip order of
+ * addresses and ports). */
 uint8_t pv_tcp_owner(const struct pv_ctx *ctx, const struct pv_tuple *tuple);
 
 /* Commands (worker/commands.c calls them). */
 int pv_tcp_listen(struct pv_ctx *ctx, struct pv_listener_shared *shared);
 int pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t listener, uint32_t backlog, bool paused);
-int pv_tcp_listener_close(struct pv_ctx *ctx, uint64_t listener); /* half-open dropped, waiting requests reset */
+int pv_tcp_listener_close(struct pv_ctx *ctx,
+		uint64_t listener); /* half-open dropped, waiting requests reset */
 int pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_params *params);
 void pv_tcp_send_ready(struct pv_ctx *ctx, uint64_t handle);
 void pv_tcp_window_update(struct pv_ctx *ctx, uint64_t handle);
@@ -38,7 +42,8 @@ void pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how);
 int pv_tcp_option(struct pv_ctx *ctx, uint64_t handle, int option, uint64_t value);
 int pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out);
 void pv_tcp_urgent(struct pv_ctx *ctx, uint64_t handle, uint64_t position);
-/* Closes all listeners and connections gracefully; pv_tcp_idle tells when nothing is left to flush. pv_tcp_abort_all resets the rest. */
+/* Closes all listeners and connections gracefully; pv_tcp_idle tells when nothing is left to flush.
+ * pv_tcp_abort_all resets the rest. */
 void pv_tcp_flush(struct pv_ctx *ctx);
 bool pv_tcp_idle(struct pv_ctx *ctx);
 void pv_tcp_abort_all(struct pv_ctx *ctx);

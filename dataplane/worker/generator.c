@@ -17,8 +17,8 @@
 #include "worker/generator_frames.h"
 #include "worker/latency.h"
 
-#define BURST 64
-#define HOST_BITS 17 /* of a client's number; the rest is its port */
+#define BURST      64
+#define HOST_BITS  17 /* of a client's number; the rest is its port */
 #define FIRST_PORT 1024
 
 /* A handshake in flight. */
@@ -30,7 +30,7 @@ struct flight {
 /* A connection kept alive. */
 struct alive {
 	uint64_t client;
-	uint32_t ack;   /* what acknowledges the SYN-ACK */
+	uint32_t ack; /* what acknowledges the SYN-ACK */
 	uint32_t tsecr;
 };
 
@@ -42,8 +42,8 @@ struct pv_generator {
 	uint16_t port, queue;
 	bool quiet;
 	uint64_t tsc, tsc_hz;
-	uint64_t next, oldest;       /* clients opened so far; the first that may still be in flight */
-	uint64_t client_mask;        /* clients repeat after so many */
+	uint64_t next, oldest; /* clients opened so far; the first that may still be in flight */
+	uint64_t client_mask;  /* clients repeat after so many */
 	uint64_t credit, credit_tsc; /* open loop: SYNs due, in units of 1/hz */
 	uint64_t flood_due;          /* sixteenths */
 	struct flight *flight;
@@ -84,13 +84,15 @@ client_fields(const struct pv_generator *g, uint64_t client)
 static uint64_t
 client_of(const struct pv_generator *g, uint32_t host, uint16_t port)
 {
-	uint64_t name = (host & ((1u << HOST_BITS) - 1)) | (uint64_t)(uint16_t)(port - FIRST_PORT) << HOST_BITS;
+	uint64_t name = (host & ((1u << HOST_BITS) - 1)) | (uint64_t)(uint16_t)(port - FIRST_PORT)
+									   << HOST_BITS;
 
 	return g->next - 1 - ((g->next - 1 - name) & g->client_mask);
 }
 
 static void
-put(struct pv_generator *g, struct rte_mbuf *m, const struct pv_frame *frame, const struct pv_frame_fields *fields)
+put(struct pv_generator *g, struct rte_mbuf *m, const struct pv_frame *frame,
+		const struct pv_frame_fields *fields)
 {
 	pv_frame_fill(frame, rte_pktmbuf_mtod(m, uint8_t *), fields);
 	m->data_len = frame->len;
@@ -105,7 +107,8 @@ send_staged(struct pv_generator *g)
 	uint32_t sent = 0;
 
 	for (uint32_t tries = 0; sent < g->n_tx && tries < 8; tries++)
-		sent += rte_eth_tx_burst(g->port, g->queue, g->tx + sent, (uint16_t)(g->n_tx - sent));
+		sent += rte_eth_tx_burst(
+				g->port, g->queue, g->tx + sent, (uint16_t)(g->n_tx - sent));
 	if (pv_unlikely(sent < g->n_tx)) {
 		g->stats.tx_full += g->n_tx - sent;
 		rte_pktmbuf_free_bulk(g->tx + sent, g->n_tx - sent);
@@ -116,7 +119,8 @@ send_staged(struct pv_generator *g)
 static void
 keep_alive(struct pv_generator *g, uint64_t client, uint32_t ack, uint32_t tsecr)
 {
-	g->alive[g->alive_end++ & g->alive_mask] = (struct alive){ .client = client, .ack = ack, .tsecr = tsecr };
+	g->alive[g->alive_end++ & g->alive_mask] =
+			(struct alive){ .client = client, .ack = ack, .tsecr = tsecr };
 	pv_prefetch(&g->alive[(g->alive_first + 8) & g->alive_mask]);
 }
 
@@ -136,7 +140,8 @@ close_oldest(struct pv_generator *g, struct rte_mbuf *m)
 	g->stats.closes++;
 }
 
-/* RFC 9293 3.10.7.3, third and fourth step: is this the SYN-ACK of a client of ours that still waits? */
+/* RFC 9293 3.10.7.3, third and fourth step: is this the SYN-ACK of a client of ours that still
+ * waits? */
 static void
 take_syn_ack(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t client)
 {
@@ -197,8 +202,9 @@ answer_arp(struct pv_generator *g, struct rte_mbuf *m)
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	struct pv_arp arp;
 
-	if (pv_arp_parse(p + PV_ETH_HDR_LEN, m->data_len - PV_ETH_HDR_LEN, &arp) != PV_ARP_OK || arp.op != PV_ARP_REQUEST ||
-			arp.tpa == arp.spa || arp.tpa == pv_addr_v4(&g->params.server))
+	if (pv_arp_parse(p + PV_ETH_HDR_LEN, m->data_len - PV_ETH_HDR_LEN, &arp) != PV_ARP_OK ||
+			arp.op != PV_ARP_REQUEST || arp.tpa == arp.spa ||
+			arp.tpa == pv_addr_v4(&g->params.server))
 		return false;
 	memcpy(p, arp.sha, PV_ETH_ADDR_LEN);
 	memcpy(p + PV_ETH_ADDR_LEN, our_mac, PV_ETH_ADDR_LEN);
@@ -212,7 +218,8 @@ answer_arp(struct pv_generator *g, struct rte_mbuf *m)
 	return true;
 }
 
-/* One in 64 answers is verified in full: a client that verified all would be slower than the server. */
+/* One in 64 answers is verified in full: a client that verified all would be slower than the
+ * server. */
 static bool
 checksum_good(const struct pv_generator *g, const struct rte_mbuf *m, const uint8_t *p)
 {
@@ -222,7 +229,8 @@ checksum_good(const struct pv_generator *g, const struct rte_mbuf *m, const uint
 		return true;
 	if (!g->syn.is_v4)
 		return pv_tcp_csum6_ok(p + g->syn.l4, n, p + 14 + 8, p + 14 + 24);
-	return pv_csum(p + 14, 20) == 0 && pv_tcp_csum4_ok(p + g->syn.l4, n, pv_ld32(p + 26), pv_ld32(p + 30));
+	return pv_csum(p + 14, 20) == 0 &&
+	       pv_tcp_csum4_ok(p + g->syn.l4, n, pv_ld32(p + 26), pv_ld32(p + 30));
 }
 
 static bool
@@ -241,7 +249,8 @@ take_one(struct pv_generator *g, struct rte_mbuf *m)
 	uint64_t client;
 	uint8_t flags;
 
-	if (pv_unlikely(type != (g->syn.is_v4 ? PV_ETHERTYPE_IP4 : PV_ETHERTYPE_IP6) || m->data_len < g->syn.l4 + PV_TCP_HDR_LEN)) {
+	if (pv_unlikely(type != (g->syn.is_v4 ? PV_ETHERTYPE_IP4 : PV_ETHERTYPE_IP6) ||
+			    m->data_len < g->syn.l4 + PV_TCP_HDR_LEN)) {
 		if (type != PV_ETHERTYPE_ARP || !answer_arp(g, m))
 			g->drop[g->n_drop++] = m;
 		return;
@@ -271,7 +280,8 @@ take_one(struct pv_generator *g, struct rte_mbuf *m)
 static uint32_t
 openings(struct pv_generator *g)
 {
-	uint64_t room = g->params.flows + g->params.window, busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
+	uint64_t room = g->params.flows + g->params.window,
+		 busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
 
 	if (g->quiet)
 		return 0;
@@ -280,7 +290,9 @@ openings(struct pv_generator *g)
 	else if (busy >= room)
 		return 0;
 	if (g->params.rate == 0)
-		return (uint32_t)(g->stats.in_flight >= g->params.window ? 0 : RTE_MIN(n, g->params.window - g->stats.in_flight));
+		return (uint32_t)(g->stats.in_flight >= g->params.window ?
+						  0 :
+						  RTE_MIN(n, g->params.window - g->stats.in_flight));
 	g->credit += (g->tsc - g->credit_tsc) * g->params.rate;
 	g->credit_tsc = g->tsc;
 	g->credit = RTE_MIN(g->credit, g->tsc_hz * 4096);
@@ -320,7 +332,8 @@ open_connections(struct pv_generator *g, uint32_t n)
 		f.flags = PV_TCP_SYN;
 		rte_pktmbuf_reset(m[i]);
 		put(g, m[i], &g->syn, &f);
-		g->flight[client & g->flight_mask] = (struct flight){ .client = client + 1, .sent = g->tsc };
+		g->flight[client & g->flight_mask] =
+				(struct flight){ .client = client + 1, .sent = g->tsc };
 	}
 	g->stats.syns += n;
 	g->flood_due += (uint64_t)n * g->params.flood;
@@ -358,8 +371,12 @@ flood(struct pv_generator *g)
 		g->flood_due -= 16ull * n;
 		for (uint32_t i = 0; i < n; i++) {
 			uint64_t r = pv_rng_u64(&g->rng);
-			struct pv_frame_fields f = { .host = pv_hton32(PV_FLOOD4 | (r & 0x3fffff)), .port = (uint16_t)(r >> 48 | 1024),
-				.seq = (uint32_t)(r >> 22), .ack = (uint32_t)(r >> 32), .flags = flags[g->params.flood_kind], .tsval = (uint32_t)(r >> 13) };
+			struct pv_frame_fields f = { .host = pv_hton32(PV_FLOOD4 | (r & 0x3fffff)),
+				.port = (uint16_t)(r >> 48 | 1024),
+				.seq = (uint32_t)(r >> 22),
+				.ack = (uint32_t)(r >> 32),
+				.flags = flags[g->params.flood_kind],
+				.tsval = (uint32_t)(r >> 13) };
 
 			if (f.flags == PV_TCP_SYN)
 				f.ack = 0;
@@ -408,7 +425,8 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 }
 
 struct pv_generator *
-pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16_t queue, struct rte_mempool *mbufs)
+pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16_t queue,
+		struct rte_mempool *mbufs)
 {
 	struct pv_generator *g = rte_zmalloc(NULL, sizeof(*g), 64);
 	uint64_t flights = rte_align64pow2(RTE_MAX(4ull * params->window, 65536ull));
@@ -431,7 +449,8 @@ pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16
 	pv_rng_seed(&g->rng, params->seed);
 	pv_frame_init(&g->syn, params, our_mac, true, false);
 	pv_frame_init(&g->ack, params, our_mac, false, false);
-	pv_frame_init(&g->flood, params, our_mac, params->flood_kind == PV_GENERATOR_FLOOD_SYN, true);
+	pv_frame_init(&g->flood, params, our_mac, params->flood_kind == PV_GENERATOR_FLOOD_SYN,
+			true);
 	if (g->flight == NULL || g->alive == NULL) {
 		pv_generator_free(g);
 		return NULL;

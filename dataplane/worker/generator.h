@@ -3,12 +3,14 @@
 #define PV_WORKER_GENERATOR_H
 
 /*
- * The client side of an accept benchmark: correct handshakes (SYN with the options that Linux sends, ACK of the SYN-ACK, then nothing, RST or FIN) of millions of clients, open or
- * closed loop, beside a spoofed flood. Runs on one queue of any DPDK port, by turns: on a thread of its own, or on the server's thread
- * between the server's turns (single core). Not thread safe; statistics may be read at any time by anyone.
+ * The client side of an accept benchmark: correct handshakes (SYN with the options that Linux
+ * sends, ACK of the SYN-ACK, then nothing, RST or FIN) of millions of clients, open or closed loop,
+ * beside a spoofed flood. Runs on one queue of any DPDK port, by turns: on a thread of its own, or
+ * on the server's thread between the server's turns (single core). Not thread safe; statistics may
+ * be read at any time by anyone.
  *
- * A client is a number n that counts up; address, port and ISS follow from it, so that the only state is one record for a handshake in flight and one for a
- * connection kept alive, both in rings.
+ * A client is a number n that counts up; address, port and ISS follow from it, so that the only
+ * state is one record for a handshake in flight and one for a connection kept alive, both in rings.
  */
 
 #include <stdint.h>
@@ -19,13 +21,16 @@ struct rte_mempool;
 struct pv_generator;
 
 /* port, queue: a started ethdev queue pair that is the generator's alone. NULL: no memory. */
-struct pv_generator *pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16_t queue, struct rte_mempool *mbufs);
+struct pv_generator *pv_generator_new(const struct pv_generator_params *params, uint16_t port,
+		uint16_t queue, struct rte_mempool *mbufs);
 void pv_generator_free(struct pv_generator *generator);
-/* One turn at TSC time `tsc`: takes a burst of answers, acknowledges, closes, opens. Returns frames received and sent. */
+/* One turn at TSC time `tsc`: takes a burst of answers, acknowledges, closes, opens. Returns frames
+ * received and sent. */
 uint32_t pv_generator_turn(struct pv_generator *generator, uint64_t tsc);
 /* No new connections from now on; answers are still given. */
 void pv_generator_quiet(struct pv_generator *generator);
 void pv_generator_stats(const struct pv_generator *generator, struct pv_generator_stats *out);
-const uint64_t *pv_generator_latency(const struct pv_generator *generator); /* PV_LATENCY_BUCKETS counts */
+const uint64_t *pv_generator_latency(
+		const struct pv_generator *generator); /* PV_LATENCY_BUCKETS counts */
 
 #endif

@@ -9,7 +9,13 @@
 static const uint8_t clients6[12] = { 0x20, 0x01, 0x00, 0x02 };
 static const uint8_t flood6[12] = { 0x20, 0x01, 0x00, 0x02, 0, 0, 0, 0x0f };
 
-enum { CLIENT_MSS = 1460, CLIENT_MSS6 = 1440, CLIENT_WSCALE = 7, SYN_WINDOW = 64240, ACK_WINDOW = 502 };
+enum {
+	CLIENT_MSS = 1460,
+	CLIENT_MSS6 = 1440,
+	CLIENT_WSCALE = 7,
+	SYN_WINDOW = 64240,
+	ACK_WINDOW = 502
+};
 
 static size_t
 options(uint8_t *out, bool syn, bool is_v4)
@@ -50,14 +56,16 @@ ip_header(struct pv_frame *frame, const struct pv_addr *server, uint16_t tcp_len
 }
 
 void
-pv_frame_init(struct pv_frame *frame, const struct pv_generator_params *params, const uint8_t *our_mac, bool syn, bool flood)
+pv_frame_init(struct pv_frame *frame, const struct pv_generator_params *params,
+		const uint8_t *our_mac, bool syn, bool flood)
 {
 	uint8_t opts[PV_TCP_OPTIONS_MAX], *tcp;
 	size_t n;
 
 	memset(frame, 0, sizeof(*frame));
 	frame->is_v4 = pv_addr_is_v4(&params->server);
-	frame->l4 = frame->is_v4 ? PV_ETH_HDR_LEN + PV_IP4_HDR_LEN : PV_ETH_HDR_LEN + PV_IP6_HDR_LEN;
+	frame->l4 = frame->is_v4 ? PV_ETH_HDR_LEN + PV_IP4_HDR_LEN :
+				   PV_ETH_HDR_LEN + PV_IP6_HDR_LEN;
 	frame->host = frame->is_v4 ? PV_ETH_HDR_LEN + 12 : PV_ETH_HDR_LEN + 8 + 12;
 	frame->peer_host = frame->is_v4 ? PV_ETH_HDR_LEN + 16 : PV_ETH_HDR_LEN + 24 + 12;
 	frame->stamps = (uint16_t)(frame->l4 + (syn ? 28 : 24));

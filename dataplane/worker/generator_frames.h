@@ -3,8 +3,9 @@
 #define PV_WORKER_GENERATOR_FRAMES_H
 
 /*
- * Frames of the generator's clients, from templates whose constant part is summed once: filling one in costs a copy
- * and a few additions. A client is (address, port); only the last four bytes of the address vary.
+ * Frames of the generator's clients, from templates whose constant part is summed once: filling one
+ * in costs a copy and a few additions. A client is (address, port); only the last four bytes of the
+ * address vary.
  */
 
 #include <stdint.h>
@@ -19,14 +20,14 @@
 #define PV_FRAME_MAX 128
 /* Both networks of clients number their hosts in the last four bytes of the address. */
 #define PV_CLIENTS4 0xc6120000u /* 198.18.0.0/15 */
-#define PV_FLOOD4 0x64400000u   /* 100.64.0.0/10 */
+#define PV_FLOOD4   0x64400000u /* 100.64.0.0/10 */
 
 struct pv_frame {
 	uint8_t bytes[PV_FRAME_MAX];
 	uint64_t ip_sum, tcp_sum; /* partial sums of what does not vary */
 	uint16_t len, l4, host;   /* offsets: TCP header, varying part of the source address */
-	uint16_t peer_host;       /* the same of the destination, where an answer carries the client */
-	uint16_t stamps;          /* offset of TSval */
+	uint16_t peer_host; /* the same of the destination, where an answer carries the client */
+	uint16_t stamps;    /* offset of TSval */
 	uint16_t is_v4;
 };
 
@@ -37,8 +38,10 @@ struct pv_frame_fields {
 	uint32_t seq, ack, tsval, tsecr;
 };
 
-/* server_mac and our_mac have six bytes. syn: with the options that Linux sends on a SYN; else with timestamps alone. */
-void pv_frame_init(struct pv_frame *frame, const struct pv_generator_params *params, const uint8_t *our_mac, bool syn, bool flood);
+/* server_mac and our_mac have six bytes. syn: with the options that Linux sends on a SYN; else with
+ * timestamps alone. */
+void pv_frame_init(struct pv_frame *frame, const struct pv_generator_params *params,
+		const uint8_t *our_mac, bool syn, bool flood);
 
 static inline void
 pv_frame_fill(const struct pv_frame *frame, uint8_t *out, const struct pv_frame_fields *f)
