@@ -75,9 +75,10 @@ enum pv_pcb_flags {
 	PV_PCB_QUEUED = 1u << 15,  /* in a backlog, not yet taken */
 	PV_PCB_TOUCHED = 1u << 16, /* lines beyond the first two are in use (to be cleared at the
 				      end) */
-	PV_PCB_SYN_LOST = 1u << 17, /* the SYN or SYN-ACK was sent more than once: initial window of
-				       one segment (RFC 5681 3.1) */
-				    /* bits 18..31: free for tcp/ files */
+	/* the SYN or SYN-ACK was sent more than once: initial window of one segment (RFC 5681 3.1)
+	 */
+	PV_PCB_SYN_LOST = 1u << 17,
+	/* bits 18..31: free for tcp/ files */
 };
 
 struct pv_conn_data;
