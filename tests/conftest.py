@@ -1,0 +1,7 @@
+"""What holds for all tests."""
+
+from hypothesis import settings
+
+# A busy machine is no finding: each test has pytest's own time limit.
+settings.register_profile("pyprov", deadline=None)
+settings.load_profile("pyprov")
