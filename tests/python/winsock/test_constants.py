@@ -2,9 +2,9 @@
 
 import pytest
 
-from pyprov.winsock import codes, constants, flags, ioctls, macros, options
+from pyprov.winsock import codes, constants, flags, ioctls, macros, options, service
 
-MODULES = (codes, constants, flags, ioctls, options)
+MODULES = (codes, constants, flags, ioctls, options, service)
 
 
 def public(module):
@@ -30,7 +30,14 @@ PUBLISHED = """
     FIONBIO=0x8004667E SIOCATMARK=0x40047307 SIO_GET_QOS=0xC8000007 SIO_SET_QOS=0x8800000B
     SIO_GET_EXTENSION_FUNCTION_POINTER=0xC8000006 SIO_FLUSH=0x28000004
     SIO_KEEPALIVE_VALS=0x98000004 SIO_TCP_INFO=0xD8000027 SIO_BASE_HANDLE=0x48000022
-    SIO_CHK_QOS=0xDC000001
+    SIO_CHK_QOS=0xDC000001 QOS_NOT_SPECIFIED=0xFFFFFFFF POSITIVE_INFINITY_RATE=0xFFFFFFFE
+    SERVICETYPE_NOTRAFFIC=0 SERVICETYPE_BESTEFFORT=1 SERVICETYPE_CONTROLLEDLOAD=2
+    SERVICETYPE_GUARANTEED=3 SERVICETYPE_NETWORK_UNAVAILABLE=4 SERVICETYPE_GENERAL_INFORMATION=5
+    SERVICETYPE_NOCHANGE=6 SERVICETYPE_NONCONFORMING=9 SERVICETYPE_NETWORK_CONTROL=10
+    SERVICETYPE_QUALITATIVE=13 SERVICE_NO_TRAFFIC_CONTROL=0x81000000
+    SERVICE_NO_QOS_SIGNALING=0x40000000 QOS_OBJECT_END_OF_LIST=2001 QOS_OBJECT_SD_MODE=2002
+    QOS_OBJECT_SHAPING_RATE=2003 QOS_OBJECT_DESTADDR=2004 RSVP_OBJECT_STATUS_INFO=1000
+    TC_NONCONF_SHAPE=1 TC_NONCONF_DISCARD=2
 """
 
 
@@ -45,7 +52,7 @@ def test_the_modules_hold_nothing_else_so_that_they_can_be_imported_whole():
     for module in MODULES:
         for name, value in public(module).items():
             assert not callable(value), name
-            assert type(value).__name__ in {"int", "WSA", "UUID"}, name
+            assert type(value).__name__ in {"int", "str", "WSA", "UUID"}, name
 
 
 def test_no_name_is_defined_twice():
