@@ -57,7 +57,7 @@ tight(const void *p, size_t n)
 		end = area + BYTES_MAX;
 	}
 	if (n != 0)
-		memcpy(end - n, p, n);
+		memmove(end - n, p, n);
 	return end - n;
 }
 
