@@ -8,7 +8,7 @@
 
 #include "tap.h"
 
-enum { INPUT_MAX = 2048, GENERATED = 20000 };
+enum { INPUT_MAX = 2048 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
@@ -31,7 +31,7 @@ run(const uint8_t *bytes, size_t size)
 static unsigned int
 run_files(const char *folder)
 {
-	uint8_t bytes[INPUT_MAX];
+	static uint8_t bytes[INPUT_MAX];
 	char path[4096];
 	unsigned int n = 0;
 	struct dirent *entry;
@@ -57,14 +57,14 @@ run_files(const char *folder)
 }
 
 static void
-run_generated(void)
+run_generated(unsigned long inputs)
 {
 	uint64_t state = 88172645463325252u; /* xorshift64 */
-	uint8_t bytes[INPUT_MAX];
-	unsigned int n;
+	static uint8_t bytes[INPUT_MAX];
+	unsigned long n;
 	size_t size, i;
 
-	for (n = 0; n < GENERATED; n++) {
+	for (n = 0; n < inputs; n++) {
 		state ^= state << 13;
 		state ^= state >> 7;
 		state ^= state << 17;
@@ -84,10 +84,11 @@ main(int argc, char **argv)
 {
 	if (LLVMFuzzerInitialize != NULL)
 		LLVMFuzzerInitialize(&argc, &argv);
-	if (argc > 1)
-		printf("# %u files of %s\n", run_files(argv[1]), argv[1]);
+	if (!CHECK(argc == 3, "told a corpus and how many inputs to generate"))
+		return tap_done();
+	printf("# %u files of %s\n", run_files(argv[1]), argv[1]);
 	CHECK(true, "every file of the corpus was survived");
-	run_generated();
+	run_generated(strtoul(argv[2], NULL, 10));
 	CHECK(true, "so were generated inputs");
 	return tap_done();
 }
