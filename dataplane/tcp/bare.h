@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_BARE_H
+#define PV_TCP_BARE_H
+
+/* Segments without data that no control block stands behind: RSTs, ACKs of records, SYN-ACKs sent
+ * again. */
+
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/types.h"
+#include "wire/tcp_hdr.h"
+#include "wire/tcp_opt.h"
+
+struct pv_bare {
+	const struct pv_tuple *tuple;
+	uint32_t seq, ack;
+	uint16_t window; /* unscaled */
+	uint8_t flags;   /* PV_TCP_* */
+	uint8_t tos;
+	uint8_t options_len;
+	uint8_t options[PV_TCP_OPTIONS_MAX];
+};
+
+/* The timestamps option is all that such a segment has, but for SYN-ACKs. */
+static inline void
+pv_bare_timestamps(struct pv_bare *bare, uint32_t tsval, uint32_t tsecr)
+{
+	const struct pv_tcp_opts opts = {
+		.present = PV_TCP_OPT_TS,
+		.tsval = tsval,
+		.tsecr = tsecr,
+	};
+
+	bare->options_len = (uint8_t)pv_tcp_opt_build(bare->options, &opts);
+}
+
+/* Builds it in a new mbuf and hands it to ip/. */
+void pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_FLOW_TABLE_H
+#define PV_TCP_FLOW_TABLE_H
+
+/*
+ * One table from 4-tuples to whatever a worker knows of them: control block, half-open or TIME-WAIT
+ * record, held request. A bucket is one cache line of eight slots, each a 16-bit signature and a
+ * 32-bit entry (kind and index). A flow lives in its home bucket, or, when that was full, in its
+ * one other bucket; the home counts those displaced, so that most searches end after one line. A
+ * signature only proposes: the tuple in the entry's own record decides.
+ *
+ * The table is sized for a load of at most one half and does not grow. At that load one insertion
+ * in a thousand is displaced and one in a million finds both buckets full.
+ *
+ * The spare bytes of a bucket hold stamps: the last epoch of isn.h in which a SYN that hashes there
+ * was answered without a record.
+ *
+ * Owned by one worker. Little-endian machines only (slots of a match are counted from the low
+ * byte).
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/types.h"
+#include "tcp/pcb.h"
+#include "tcp/record.h"
+
+enum pv_flow_kind {
+	PV_FLOW_CONNECTION = 0,
+	PV_FLOW_HALF_OPEN = 1,
+	PV_FLOW_TIME_WAIT = 2,
+	PV_FLOW_HELD = 3,
+};
+
+#define PV_FLOW_INDEX_BITS 30
+#define PV_FLOW_INDEX_MASK ((1u << PV_FLOW_INDEX_BITS) - 1)
+#define PV_FLOW_NONE       UINT32_MAX
+
+enum { PV_FLOW_SLOTS = 8, PV_FLOW_STAMPS = 3 };
+
+struct pv_flow_bucket {
+	uint16_t signature[PV_FLOW_SLOTS]; /* 0: slot free */
+	uint32_t entry[PV_FLOW_SLOTS];
+	uint32_t displaced; /* flows at home here that live in their other bucket */
+	uint32_t stamp[PV_FLOW_STAMPS];
+} pv_cache_aligned;
+
+static_assert(sizeof(struct pv_flow_bucket) == 64, "a bucket is one cache line");
+
+struct pv_flow_table {
+	struct pv_flow_bucket *bucket;
+	uint32_t mask; /* buckets - 1 */
+	uint32_t used; /* slots */
+	/* where the records lie that entries point to */
+	const struct pv_pcb *pcb;
+	const struct pv_record *half_open, *time_wait;
+	const uint16_t *listener_port; /* by listener index: half-open records have the listener
+					  instead of its port */
+};
+
+/* What the search compares lies alike in all records. */
+static_assert(offsetof(struct pv_tuple, peer) == offsetof(struct pv_record, peer) &&
+				offsetof(struct pv_tuple, local_port) ==
+						offsetof(struct pv_record, local_port) &&
+				offsetof(struct pv_tuple, peer_port) ==
+						offsetof(struct pv_record, peer_port) &&
+				offsetof(struct pv_pcb, tuple) == 0,
+		"a record begins with the tuple");
+
+/* Where a search ended. */
+struct pv_flow_place {
+	struct pv_flow_bucket *bucket;
+	uint32_t slot;
+};
+
+/* Room for `flows` at load one half. -ENOMEM. */
+int pv_flow_table_init(struct pv_flow_table *table, uint64_t flows, bool huge);
+void pv_flow_table_fini(struct pv_flow_table *table);
+void pv_flow_table_reset(struct pv_flow_table *table); /* empty, stamps included */
+
+static inline uint32_t
+pv_flow_entry(enum pv_flow_kind kind, uint32_t index)
+{
+	return (uint32_t)kind << PV_FLOW_INDEX_BITS | index;
+}
+
+static inline enum pv_flow_kind
+pv_flow_kind(uint32_t entry)
+{
+	return (enum pv_flow_kind)(entry >> PV_FLOW_INDEX_BITS);
+}
+
+static inline uint32_t
+pv_flow_index(uint32_t entry)
+{
+	return entry & PV_FLOW_INDEX_MASK;
+}
+
+static inline uint16_t
+pv_flow_signature(uint32_t hash)
+{
+	return (uint16_t)(hash >> 16 | 1);
+}
+
+static inline struct pv_flow_bucket *
+pv_flow_home(const struct pv_flow_table *table, uint32_t hash)
+{
+	return &table->bucket[hash & table->mask];
+}
+
+/* Never the home bucket, unless there is only one; home and other change places. */
+static inline struct pv_flow_bucket *
+pv_flow_other(const struct pv_flow_table *table, uint32_t hash)
+{
+	return &table->bucket[(hash ^ (pv_flow_signature(hash) * 0x5bd1e995u | 1)) & table->mask];
+}
+
+/* The stamp of a tuple: three to a bucket. */
+static inline uint32_t *
+pv_flow_stamp(const struct pv_flow_table *table, uint32_t hash)
+{
+	return &pv_flow_home(table, hash)->stamp[(hash >> 16) % PV_FLOW_STAMPS];
+}
+
+/* Slots whose signature is this one: bit 8 * slot. */
+static inline uint64_t
+pv_flow_match(const struct pv_flow_bucket *bucket, uint16_t signature)
+{
+	typedef uint16_t slots __attribute__((vector_size(16)));
+	typedef int8_t bytes __attribute__((vector_size(8)));
+	union {
+		bytes b;
+		uint64_t u;
+	} m;
+	slots s;
+
+	memcpy(&s, bucket->signature, sizeof(s));
+	m.b = __builtin_convertvector(s == signature, bytes);
+	return m.u & 0x0101010101010101;
+}
+
+static inline uint32_t
+pv_flow_first(uint64_t match)
+{
+	return (uint32_t)__builtin_ctzll(match) / 8;
+}
+
+/* What an entry would have looked at; good for a prefetch. */
+static inline const void *
+pv_flow_record(const struct pv_flow_table *table, uint32_t entry)
+{
+	uint32_t i = pv_flow_index(entry);
+
+	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
+		return &table->pcb[i];
+	return pv_flow_kind(entry) == PV_FLOW_HALF_OPEN ? &table->half_open[i] :
+							  &table->time_wait[i];
+}
+
+static inline bool
+pv_flow_is(const struct pv_flow_table *table, uint32_t entry, const struct pv_tuple *tuple)
+{
+	const struct pv_record *record = pv_flow_record(table, entry);
+
+	if (memcmp(record, tuple, 2 * sizeof(struct pv_addr)) != 0 ||
+			record->peer_port != tuple->peer_port)
+		return false;
+	if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN)
+		return table->listener_port[record->listener] == tuple->local_port;
+	return record->local_port == tuple->local_port;
+}
+
+static inline uint32_t
+pv_flow_find_in(const struct pv_flow_table *table, struct pv_flow_bucket *bucket, uint32_t hash,
+		const struct pv_tuple *tuple, struct pv_flow_place *place)
+{
+	uint64_t match = pv_flow_match(bucket, pv_flow_signature(hash));
+
+	for (; match != 0; match &= match - 1) {
+		place->slot = pv_flow_first(match);
+		place->bucket = bucket;
+		if (pv_likely(pv_flow_is(table, bucket->entry[place->slot], tuple)))
+			return bucket->entry[place->slot];
+	}
+	return PV_FLOW_NONE;
+}
+
+/* The entry of a tuple and its place, or PV_FLOW_NONE. */
+static inline uint32_t
+pv_flow_find(const struct pv_flow_table *table, uint32_t hash, const struct pv_tuple *tuple,
+		struct pv_flow_place *place)
+{
+	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+	uint32_t entry = pv_flow_find_in(table, home, hash, tuple, place);
+
+	if (pv_likely(entry != PV_FLOW_NONE || home->displaced == 0))
+		return entry;
+	return pv_flow_find_in(table, pv_flow_other(table, hash), hash, tuple, place);
+}
+
+static inline bool
+pv_flow_put(struct pv_flow_bucket *bucket, uint16_t signature, uint32_t entry)
+{
+	uint64_t free = pv_flow_match(bucket, 0);
+	uint32_t slot;
+
+	if (pv_unlikely(free == 0))
+		return false;
+	slot = pv_flow_first(free);
+	bucket->signature[slot] = signature;
+	bucket->entry[slot] = entry;
+	return true;
+}
+
+/* Adds a flow that is not in the table. False: both its buckets are full. */
+static inline bool
+pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
+{
+	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+
+	if (pv_unlikely(!pv_flow_put(home, pv_flow_signature(hash), entry))) {
+		struct pv_flow_bucket *other = pv_flow_other(table, hash);
+
+		if (other == home || !pv_flow_put(other, pv_flow_signature(hash), entry))
+			return false;
+		home->displaced++;
+	}
+	table->used++;
+	return true;
+}
+
+/* Takes out what pv_flow_find found. */
+static inline void
+pv_flow_remove(struct pv_flow_table *table, uint32_t hash, const struct pv_flow_place *place)
+{
+	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+
+	place->bucket->signature[place->slot] = 0;
+	if (pv_unlikely(place->bucket != home))
+		home->displaced--;
+	table->used--;
+}
+
+/* The place of an entry that is in the table, found without its record. */
+bool pv_flow_place_of(const struct pv_flow_table *table, uint32_t hash, uint32_t entry,
+		struct pv_flow_place *place);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_HALF_OPEN_H
+#define PV_TCP_HALF_OPEN_H
+
+/*
+ * Half-open connections: SYN-RECEIVED by a passive open (RFC 9293 3.10.7.4), in a bounded table of
+ * records. Those whose SYN-ACK was sent again equally often wait in one queue, with one timer for
+ * the head: the next SYN-ACK, or the end, comes rto_initial << level after the last one.
+ */
+
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/packet.h"
+#include "tcp/flow_table.h"
+#include "tcp/listener.h"
+#include "tcp/record.h"
+
+enum { PV_HALF_OPEN_LEVELS = 16 };
+
+struct pv_half_open_level {
+	struct pv_record_queue queue;
+	struct pv_timer timer;
+};
+
+struct pv_half_open {
+	struct pv_record_pool pool;
+	struct pv_half_open_level level[PV_HALF_OPEN_LEVELS];
+};
+
+int pv_half_open_init(struct pv_ctx *ctx, struct pv_half_open *half_open, uint32_t size, bool huge);
+void pv_half_open_fini(struct pv_half_open *half_open);
+void pv_half_open_reset(struct pv_ctx *ctx); /* all forgotten; the flow table is the caller's */
+
+/* Makes the record of a SYN and enters it into the flow table. NULL: no record or no slot left. */
+struct pv_record *pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet,
+		struct pv_listener *listener, uint32_t iss, uint8_t agreed);
+/* Gives the record back. What stood in the flow table must be out of it, or another's by now. */
+void pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record);
+/* All of a listener that closes; its port must still be known. */
+void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener);
+
+/* A segment for a half-open connection. Returns the packet's outcome. */
+enum pv_counter pv_half_open_segment(struct pv_ctx *ctx, struct pv_packet *packet,
+		struct pv_record *record, const struct pv_flow_place *place);
+
+#endif

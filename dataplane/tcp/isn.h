@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_ISN_H
+#define PV_TCP_ISN_H
+
+/*
+ * Keyed numbers of a worker: hashes of tuples, timestamp offsets, initial sequence numbers,
+ * cookies.
+ *
+ * Passive opens:	ISS = PRF(key of the epoch, tuple, peer's ISS) + index	(mod 2^32)
+ *
+ * The PRF is SipHash-2-4, cut to 32 bits, so that nobody without the key reads the index out of an
+ * ISS. The index (8 bits) holds what a SYN cookie must remember when no record is kept:
+ *
+ *	7	kind: the parity of the epoch in a cookie, its opposite where a record is kept
+ *	6..4	MSS class
+ *	3..0	without timestamps: 3..2 window scale class, 1 SACK, 0 free
+ *		with timestamps: zero; the low six bits of our TSval, which comes back as TSecr,
+ *		hold 5 ECN, 4 SACK, 3..0 window scale (15: none)
+ *
+ * A cookie is good in the epoch it was made in and the next; the ISS of a connection that had a
+ * record never is one. Whoever guesses an acknowledgment number for a tuple of his choice meets one
+ * of 2 (epochs) * 8 valid indexes: odds of 2^-28 a segment, or 2^-25 without timestamps (64
+ * indexes). And it is looked at only where a SYN was answered without a record in the last two
+ * epochs: stamps tell, one of the listener and one for some buckets' worth of tuples
+ * (flow_table.h); elsewhere nothing is taken for a cookie. What stamps do not tell apart is the
+ * segments of one connection: while a listener answers with cookies, a repeated ACK of a connection
+ * that came by cookie, ended within two epochs and left no TIME-WAIT opens it again.
+ *
+ * Active opens, and SYNs into TIME-WAIT: RFC 6528. Both keys, and those of each epoch, are drawn
+ * from one secret.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/packet.h"
+#include "base/siphash.h"
+#include "base/types.h"
+
+struct pv_isn {
+	struct pv_siphash_key now, before; /* of the epoch and the last one */
+	struct pv_siphash_key hash;        /* flow table and timestamp offsets */
+	struct pv_siphash_key active;      /* F of RFC 6528 */
+	struct pv_siphash_key secret;
+	uint32_t epoch; /* counts from 2, so that stamp 0 is always stale */
+};
+
+enum { PV_ISN_INDEX_BITS = 8, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
+
+void pv_isn_init(struct pv_isn *isn, const uint8_t secret[16]);
+/* To a later epoch; more than one on makes all cookies stale. */
+void pv_isn_rotate(struct pv_isn *isn, uint32_t epoch);
+
+/* Fills hash and ts_offset of all packets from their tuples. n <= PV_BURST. */
+void pv_isn_hash(const struct pv_isn *isn, struct pv_packet *packets, uint32_t n);
+/* Fills isn (the PRF without index, of this epoch) of the packets listed; a SYN's peer ISS is its
+ * sequence number, any other's the one before. */
+void pv_isn_prf(const struct pv_isn *isn, struct pv_packet *packets, const uint8_t *which,
+		uint32_t n);
+/* The same for one tuple. Gives the hash, and in *ts_offset the timestamp offset, when that is not
+ * NULL. */
+uint32_t pv_isn_hash_one(
+		const struct pv_isn *isn, const struct pv_tuple *tuple, uint32_t *ts_offset);
+uint32_t pv_isn_prf_one(
+		const struct pv_siphash_key *key, const struct pv_tuple *tuple, uint32_t peer_iss);
+/* F(tuple) of RFC 6528, without the clock. */
+uint32_t pv_isn_active_one(const struct pv_isn *isn, const struct pv_tuple *tuple);
+
+/* A stamp is fresh: made in this epoch or the last. */
+static inline bool
+pv_isn_fresh(const struct pv_isn *isn, uint32_t stamp)
+{
+	return isn->epoch - stamp <= 1;
+}
+
+/* What a cookie remembers. agreed: enum pv_agreed of record.h. */
+struct pv_cookie {
+	uint16_t mss; /* the class's, at most what the peer said */
+	uint8_t agreed;
+};
+
+/* The index of a cookie. */
+uint32_t pv_cookie_index(const struct pv_isn *isn, const struct pv_cookie *cookie);
+/* The index where a record is kept: any that is no cookie's. */
+static inline uint32_t
+pv_isn_record_index(const struct pv_isn *isn)
+{
+	return ~isn->epoch << 7 & 0x80;
+}
+
+/* Our TSval with the options in its low bits; at most now, since timestamps must not go back. */
+uint32_t pv_cookie_tsval(uint32_t now, const struct pv_cookie *cookie);
+/* Is the ACK in `packet`, whose isn was filled, a good cookie? Fills *cookie. timestamps: the
+ * segment carries them, and our side would have agreed. */
+bool pv_cookie_open(const struct pv_isn *isn, const struct pv_packet *packet, bool timestamps,
+		struct pv_cookie *cookie);
+
+#endif

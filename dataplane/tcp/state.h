@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_STATE_H
+#define PV_TCP_STATE_H
+
+/*
+ * All that a worker's TCP knows, but for what connections keep once they carry data (ctx->conns).
+ * Only files of tcp/ include this.
+ */
+
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/packet.h"
+#include "base/wheel.h"
+#include "tcp/flow_table.h"
+#include "tcp/half_open.h"
+#include "tcp/isn.h"
+#include "tcp/listener.h"
+#include "tcp/rate.h"
+#include "tcp/record.h"
+#include "tcp/time_wait.h"
+
+/* Connections established in the burst under way, put into their backlogs together at its end. */
+struct pv_burst_requests {
+	uint32_t n;
+	uint8_t packet[PV_BURST]; /* which one of the burst it was */
+	struct pv_request request[PV_BURST];
+};
+
+struct pv_tcp {
+	struct pv_flow_table flows;
+	struct pv_isn isn;
+	struct pv_listener_table listeners;
+	struct pv_half_open half_open;
+	struct pv_time_wait time_wait;
+	struct pv_pcb *pcb; /* by slot index */
+	uint32_t n_pcb;
+	uint32_t pcb_fresh; /* from here on no control block was ever used */
+	uint32_t ms;        /* ctx->now in ms; set at the start of a burst */
+	struct pv_rate resets, challenges;
+	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
+	uint64_t rotation_start;  /* when epoch 2 began */
+	struct pv_burst_requests requests;
+};
+
+static inline uint32_t
+pv_tcp_ms(const struct pv_ctx *ctx)
+{
+	return (uint32_t)(ctx->now / 1000000);
+}
+
+#endif
