@@ -26,6 +26,8 @@ pv_mem_map(size_t size, bool huge)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (start == MAP_FAILED)
 		return NULL;
+	/* A forked child finds zeros, and we copy no page on the next write; only advice. */
+	madvise(start, want + spare, MADV_WIPEONFORK);
 	if (!huge)
 		return start;
 	/* Keeps the aligned part and gives back what is before and behind it. */

@@ -3,13 +3,20 @@
 #define PV_BRIDGE_BACKLOG_H
 
 /*
- * The backlog of a listener: one single-producer ring of requests for each worker, one credit count
- * for all, one head slot for a deferred request. Exactly `limit` requests may wait over all
- * workers: a worker leases credits in small lots (one by one when few are left) and they come back
- * on accept.
+ * The backlog of a listener: one single-producer ring of requests for each worker, and a few head
+ * places for deferred requests. Exactly `limit` requests may wait over all workers: status.queued
+ * counts them, and a worker adds a burst to it (Q0, compare-and-exchange against the limit) before
+ * it copies. One atomic operation a burst, so credits need no leasing.
  *
  * Producers: workers, each its own ring. Consumers: any thread, under the listener's lock, which
  * lives here; workers never take it.
+ *
+ * PV_READY_ACCEPT of status.ready follows queued > 0. Workers set it, consumers clear it; each,
+ * after its change of `queued`, compares the bit with `queued`, changes it if they differ, and
+ * looks again until they agree (L0, sequentially consistent). The last to write the bit looks after
+ * its write, and whoever changes `queued` later looks too: what stays is right. For a moment the
+ * bit can be set while the requests are still being copied: pv_backlog_take then returns 0, and the
+ * report follows. Putting back a deferred request reports nothing, since nothing arrived.
  */
 
 #include <stdbool.h>
@@ -19,23 +26,35 @@
 
 struct pv_bridge;
 struct pv_ctx;
-struct pv_listener_shared; /* status record, params, rings, lock, head slot, credits */
+struct pv_listener_shared; /* status record, params, rings, lock, head places */
 
-/* Control plane. */
-struct pv_listener_shared *pv_listener_open(struct pv_bridge *bridge,
-		const struct pv_listen_params *params, uint64_t *handle); /* NULL, errno */
-struct pv_listener_shared *pv_listener_of(
-		struct pv_bridge *bridge, uint64_t handle); /* NULL: stale */
-void pv_listener_free(struct pv_bridge *bridge,
-		struct pv_listener_shared *listener); /* every worker has let go */
-uint32_t pv_backlog_take(struct pv_bridge *bridge, struct pv_listener_shared *listener,
-		struct pv_request *out, uint32_t n);
-int pv_backlog_defer(struct pv_bridge *bridge, struct pv_listener_shared *listener,
-		const struct pv_request *request);
-void pv_backlog_resize(
-		struct pv_bridge *bridge, struct pv_listener_shared *listener, uint32_t limit);
+/* Requests that can be put back at the same time. */
+#define PV_BACKLOG_DEFERRED 16
+
+/* Control plane, any thread. -EBADF: stale handle. */
+
+/* NULL: errno is ENOBUFS (no listener free), ENOMEM. params->backlog is the limit, 1..backlog_max.
+ */
+struct pv_listener_shared *pv_listener_open(
+		struct pv_bridge *bridge, const struct pv_listen_params *params, uint64_t *handle);
+/* NULL: stale. */
+struct pv_listener_shared *pv_listener_of(struct pv_bridge *bridge, uint64_t handle);
+/* Every worker has let go; what still waits must have been taken and closed. The handle is stale
+ * from then on. */
+int pv_listener_free(struct pv_bridge *bridge, uint64_t handle);
+/* Takes up to n: deferred ones first, then the oldest by when_ns over the workers' rings. Returns
+ * how many. */
+int pv_backlog_take(struct pv_bridge *bridge, uint64_t handle, struct pv_request *out, uint32_t n);
+/* Puts one back at the head; the limit does not apply. -ENOBUFS: PV_BACKLOG_DEFERRED are there
+ * already. */
+int pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_request *request);
+/* Sets the limit, and takes the oldest of those beyond it, up to n, for the caller to reset.
+ * Returns how many; again while it is n. */
+int pv_backlog_resize(struct pv_bridge *bridge, uint64_t handle, uint32_t limit,
+		struct pv_request *excess, uint32_t n);
 
 /* Worker. */
+/* As opened. */
 const struct pv_listen_params *pv_listener_params(const struct pv_listener_shared *listener);
 struct pv_status *pv_listener_status(struct pv_listener_shared *listener);
 uint64_t pv_listener_handle(const struct pv_listener_shared *listener);

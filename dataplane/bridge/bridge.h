@@ -15,6 +15,8 @@
  * touches one line.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/check.h"
@@ -26,13 +28,38 @@
 struct pv_ctx;
 
 struct pv_shared {
-	struct pv_status status; /* one cache line; the owning worker writes */
+	struct pv_status status; /* the owning worker writes, but for two bits of `ready` (stream.h)
+				  */
 	struct pv_stream rx;     /* the worker produces, the application takes */
 	struct pv_stream tx;     /* the application produces, the worker takes */
 } pv_cache_aligned;
 
 static_assert(sizeof(struct pv_status) == 64, "status record is one cache line");
 
-struct pv_bridge; /* bridge/bridge.c */
+struct pv_bridge; /* bridge/bridge_private.h */
+struct pv_doorbell;
+
+/* NULL: errno says why. Makes no thread and needs no EAL. */
+struct pv_bridge *pv_bridge_new(const struct pv_config *config);
+/* All workers have ended and no call is in the bridge. NULL is allowed. */
+void pv_bridge_free(struct pv_bridge *bridge);
+/* What a producer does while a command ring is full, instead of sched_yield: in step mode a turn of
+ * the engine. Before anything else. */
+void pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), void *arg);
+/* Workers take no more commands: those who wait for room in a ring get -ESHUTDOWN. Any thread. */
+void pv_bridge_stop(struct pv_bridge *bridge);
+
+/* The worker's doorbell: it arms it, looks at its rings (pv_command_waiting among them), sleeps on
+ * its eventfd. Who gives it work by another way than a command calls pv_bridge_wake after
+ * publishing. */
+struct pv_doorbell *pv_bridge_doorbell(struct pv_bridge *bridge, uint8_t worker);
+void pv_bridge_wake(struct pv_bridge *bridge, uint8_t worker);
+
+/* Status record of a connection's or listener's handle, stale or not; NULL: no handle of this
+ * engine. Any thread. */
+const struct pv_status *pv_bridge_status(struct pv_bridge *bridge, uint64_t handle);
+/* Handles of connections that are in use, from *cursor on (0 at first). Any thread. */
+uint32_t pv_bridge_connections(
+		struct pv_bridge *bridge, uint64_t *handles, uint32_t n, uint64_t *cursor);
 
 #endif

@@ -10,37 +10,41 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/types.h"
 
+/* What the fields carry; [answered]: the worker calls pv_command_answer. */
 enum pv_command_kind {
-	PV_CMD_LISTEN = 1, /* p: struct pv_listener_shared *, installed on this worker; answered */
-	PV_CMD_LISTEN_UPDATE, /* handle, a: backlog, b: paused; answered */
-	PV_CMD_LISTEN_CLOSE,  /* handle; answered */
-	PV_CMD_CONNECT, /* handle: slot reserved by the control plane, p: struct pv_connect_params
-			   copy in the record pool */
-	PV_CMD_SEND,    /* handle: bytes or FIN wait in the tx stream */
-	PV_CMD_WINDOW,  /* handle: the reader has taken bytes that may open the window */
+	PV_CMD_LISTEN = 1,    /* p: struct pv_listener_shared *, install it [answered] */
+	PV_CMD_LISTEN_UPDATE, /* handle, a: backlog, b: paused [answered] */
+	PV_CMD_LISTEN_CLOSE,  /* handle [answered] */
+	/* handle: slot reserved by the control plane, p: struct pv_connect_params in the record
+	   pool */
+	PV_CMD_CONNECT,
+	PV_CMD_SEND,             /* handle: bytes or FIN wait in the tx stream */
+	PV_CMD_WINDOW,           /* handle: the reader has taken bytes that may open the window */
 	PV_CMD_SHUTDOWN_RECEIVE, /* handle */
-	PV_CMD_CLOSE,            /* handle, a: enum pv_close_how; the control plane has let go */
-	PV_CMD_OPTION,           /* handle, a: enum pv_option, b: value */
-	PV_CMD_WATCH, /* handle, a: waiter number, b: mask | flags << 32, c: cookie; answered only
-			 when p is set */
-	PV_CMD_WAITER_CLOSE, /* a: waiter number; answered */
-	PV_CMD_INFO,         /* handle, p: struct pv_info *; answered */
-	PV_CMD_CONFIGURE,    /* p: struct pv_tcp_config *; answered */
-	PV_CMD_RESET,        /* all connections and tables; answered */
+	/* handle, a: enum pv_close_how, b: for pv_slot_close. The control plane has let go:
+	 * pv_tcp_close, then pv_slot_close. */
+	PV_CMD_CLOSE,
+	PV_CMD_OPTION, /* handle, a: enum pv_option, b: value */
+	/* handle, a: waiter, b: mask | flags << 32, c: cookie: pv_watch_execute [answered] */
+	PV_CMD_WATCH,
+	PV_CMD_WAITER_CLOSE, /* a: waiter: pv_waiter_execute_close */
+	PV_CMD_INFO,         /* handle, p: struct pv_info * [answered] */
+	PV_CMD_CONFIGURE,    /* p: struct pv_tcp_config * [answered] */
+	PV_CMD_RESET,        /* all connections and tables [answered] */
 	PV_CMD_STOP,         /* a: time by which to have flushed, ns */
 	PV_CMD_DECIDE,       /* handle of a held request, a: verdict, b: reason */
 	PV_CMD_URGENT,       /* handle, a: stream position of the octet after the urgent byte */
-	PV_CMD_SERVICE,      /* p: struct pv_service *, start or stop a built-in service or the
-				generator; answered */
+	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
+	PV_CMD_SERVICE,
 	PV_CMD_KINDS
 };
 
-/* An answer that a caller waits for: counts workers down. On the caller's stack or in Python's
- * memory. */
+/* An answer that a caller waits for: counts workers down. In the caller's memory. */
 struct pv_answer {
 	_Atomic uint32_t pending; /* workers still to answer */
 	_Atomic int32_t error;    /* first error, -errno */
@@ -61,14 +65,21 @@ struct pv_command {
 static_assert(sizeof(struct pv_command) == 64, "a command is one cache line");
 
 struct pv_bridge;
+struct pv_ctx;
 
-/* Control plane: queues for one worker and rings its doorbell if it sleeps. -EAGAIN: ring full (the
- * caller yields and tries again). */
+/* Control plane, any thread: queues for one worker and rings its doorbell if it sleeps. -EAGAIN:
+ * ring full (the caller yields and tries again); -ESHUTDOWN: the engine stops. */
 int pv_command_put(struct pv_bridge *bridge, uint8_t worker, const struct pv_command *command);
+/* The same for a burst; yields while the ring is full (pv_bridge_set_yield). 0: all are in. */
+int pv_command_put_all(struct pv_bridge *bridge, uint8_t worker, const struct pv_command *commands,
+		uint32_t n);
 /* Worker: takes up to n. */
 uint32_t pv_command_take(
 		struct pv_bridge *bridge, uint8_t worker, struct pv_command *out, uint32_t n);
-/* Worker: gives the answer (no-op without one). */
-void pv_command_answer(struct pv_bridge *bridge, const struct pv_command *command, int error);
+/* Worker, before it sleeps and after it has armed its doorbell: is there something to take? */
+bool pv_command_waiting(struct pv_bridge *bridge, uint8_t worker);
+/* Worker: gives the answer (no-op without one). The waiter's doorbell rings at pv_bridge_flush. The
+ * answer must not be touched afterwards. */
+void pv_command_answer(struct pv_ctx *ctx, const struct pv_command *command, int error);
 
 #endif

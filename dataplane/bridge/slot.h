@@ -2,23 +2,35 @@
 #ifndef PV_BRIDGE_SLOT_H
 #define PV_BRIDGE_SLOT_H
 
-/* Slots: who owns an index, and when it may be used again. See bridge.h. */
+/*
+ * Slots: who owns an index, and when it may be used again. See bridge.h.
+ *
+ * The status record's generation is that of the present or, of a free slot, of the next handle: it
+ * is raised at release, so that a handle is stale as soon as its slot is free. It is never 0 in a
+ * slot that was used.
+ */
 
 #include "bridge/bridge.h"
 
 enum pv_slot_side { PV_SLOT_TCP = 1, PV_SLOT_CONTROL = 2 };
 
-/* Worker: takes the oldest free index of its own; both sides hold it then. The record's generation
- * is raised; returns the shared part, or NULL when there is none. For passive opens the control
- * plane's hold is the request in the backlog, later the accepted socket. */
+/* Worker: takes the oldest free index of its own; both sides hold it then. All of the status record
+ * is zero but the generation; returns the shared part, or NULL when there is none. For passive
+ * opens the control plane's hold is the request in the backlog, later the accepted socket. */
 struct pv_shared *pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle);
-/* Control plane: the same for an active open, from a small stock that the worker keeps filled;
- * -ENOBUFS. Thread safe. */
+/* Worker: the next n slots to be taken will be written soon. */
+void pv_slot_prefetch(struct pv_ctx *ctx, uint32_t n);
+/* Control plane: the same for an active open, from a small stock that the worker refills each turn.
+ * -EAGAIN: the stock is empty, the worker has been woken; -ENOBUFS: no slot is free. Any thread. */
 int pv_slot_reserve(struct pv_bridge *bridge, uint8_t worker, uint64_t *handle);
-/* Either side lets go; safe from the side's own threads. The control plane's release goes through
- * the worker (PV_CMD_CLOSE), so both calls happen on the worker. */
+/* Worker: a side lets go. With the second one the slot is free: watches dropped, streams emptied,
+ * handle stale. */
 void pv_slot_release(struct pv_ctx *ctx, uint32_t index, enum pv_slot_side side);
-/* The record of a handle if it is of this engine; the caller compares generations. */
+/* Worker: the control plane's hold goes, as PV_CMD_CLOSE says (after pv_tcp_close has seen it). A
+ * stale handle is ignored. */
+void pv_slot_close(struct pv_ctx *ctx, const struct pv_command *command);
+/* The record of a handle if it is of this engine's slots; the caller compares generations. NULL:
+ * not. Any thread. */
 struct pv_shared *pv_slot_of(struct pv_bridge *bridge, uint64_t handle);
 /* Worker's own, by index. */
 struct pv_shared *pv_slot_at(struct pv_ctx *ctx, uint32_t index);
