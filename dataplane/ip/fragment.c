@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#define ALLOW_EXPERIMENTAL_API    /* rte_ip_frag_table_del_expired_entries, in all versions        \
+				     from 18.05 on */
+#include "ip/fragment.h"
+
+#include <rte_ip.h>
+#include <rte_ip_frag.h>
+#include <rte_malloc.h>
+
+#include "ip/state.h"
+#include "wire/tcp_hdr.h"
+
+#define TIMEOUT        30000000000ULL /* ns */
+#define BUCKET_ENTRIES 4
+#define MAX_FRAGMENTS  8 /* of one packet, RTE_LIBRTE_IP_FRAG_MAX_FRAG */
+
+/* All together may hold a quarter of our buffers. */
+void
+pv_fragments_init(struct pv_ctx *ctx, struct pv_fragments *fragments)
+{
+	uint32_t packets = ctx->config->mbufs / 4 / MAX_FRAGMENTS;
+
+	fragments->max = RTE_MIN(RTE_MAX(packets, 4U), 128U);
+}
+
+void
+pv_fragments_fini(struct pv_fragments *fragments)
+{
+	if (fragments->death_row != NULL)
+		rte_ip_frag_free_death_row(fragments->death_row, 0);
+	if (fragments->table != NULL)
+		rte_ip_frag_table_destroy(fragments->table);
+	rte_free(fragments->death_row);
+	fragments->death_row = NULL;
+	fragments->table = NULL;
+}
+
+void
+pv_fragments_reset(struct pv_ctx *ctx)
+{
+	struct pv_fragments *fragments = &ctx->ip->fragments;
+
+	pv_timer_cancel(&ctx->housekeeping, &fragments->timer);
+	pv_fragments_fini(fragments);
+}
+
+void
+pv_fragments_timer(struct pv_ctx *ctx, struct pv_timer *timer)
+{
+	struct pv_fragments *fragments = pv_container_of(timer, struct pv_fragments, timer);
+
+	rte_ip_frag_table_del_expired_entries(fragments->table, fragments->death_row, ctx->now);
+	rte_ip_frag_free_death_row(fragments->death_row, 0);
+}
+
+static bool
+ready(struct pv_ctx *ctx, struct pv_fragments *fragments)
+{
+	if (fragments->table == NULL) {
+		fragments->death_row = rte_zmalloc(NULL, sizeof(*fragments->death_row), 0);
+		if (fragments->death_row == NULL)
+			return false;
+		fragments->table = rte_ip_frag_table_create(fragments->max, BUCKET_ENTRIES,
+				fragments->max, TIMEOUT, SOCKET_ID_ANY);
+		if (fragments->table == NULL)
+			return false;
+	}
+	pv_timer_arm(&ctx->housekeeping, &fragments->timer, PV_TIMER_FRAGMENT,
+			ctx->now + TIMEOUT + 1);
+	return true;
+}
+
+/* Nobody who keeps to our MSS sends these; an attacker who wants to get past a filter does. */
+static bool
+is_suspicious(uint8_t proto, uint32_t off, uint32_t len)
+{
+	if (proto != PV_PROTO_TCP)
+		return false;
+	return off == 0 ? len < PV_TCP_HDR_LEN : off < PV_TCP_HDR_LEN;
+}
+
+/* Would the whole packet fit into one buffer? */
+static bool
+fits(const struct pv_ctx *ctx, const struct pv_ip_frame *frame, uint32_t hdr_len, uint32_t end)
+{
+	uint32_t room = rte_pktmbuf_data_room_size(ctx->mbufs) - RTE_PKTMBUF_HEADROOM;
+
+	return frame->offset + hdr_len + end <= room;
+}
+
+/* Where rte_ip_frag finds the header, and the data behind it. */
+static void
+set_lengths(struct rte_mbuf *m, uint64_t link, uint64_t header)
+{
+	m->tx_offload = link | header << RTE_MBUF_L2_LEN_BITS;
+}
+
+/* After a call of rte_ip_frag: was it refused rather than kept? What expired beside it goes too. */
+static bool
+was_dropped(struct pv_fragments *fragments, const struct rte_mbuf *m)
+{
+	struct rte_ip_frag_death_row *row = fragments->death_row;
+	bool dropped = false;
+
+	for (uint32_t i = 0; i < row->cnt; i++)
+		dropped |= row->row[i] == m;
+	rte_ip_frag_free_death_row(row, 0);
+	return dropped;
+}
+
+/* The frame is now m, from the same link header on. */
+static bool
+take_whole(struct pv_ip_frame *frame, struct rte_mbuf *m)
+{
+	frame->mbuf = m;
+	if (rte_pktmbuf_linearize(m) != 0)
+		return false;
+	frame->packet = rte_pktmbuf_mtod_offset(m, const uint8_t *, frame->offset);
+	frame->len = (uint16_t)(m->data_len - frame->offset);
+	return true;
+}
+
+bool
+pv_fragment4(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip4 *ip)
+{
+	struct pv_fragments *fragments = &ctx->ip->fragments;
+	uint32_t len = pv_ip4_payload_len(ip);
+	struct rte_mbuf *m = frame->mbuf, *packet;
+	uint8_t *header;
+
+	if (is_suspicious(ip->proto, ip->frag_off, len) ||
+			!fits(ctx, frame, ip->hdr_len, ip->frag_off + len) ||
+			!ready(ctx, fragments)) {
+		pv_ip_end(ctx, frame, PV_C_IP4_FRAGMENT_DROPPED);
+		return false;
+	}
+	set_lengths(m, frame->offset, ip->hdr_len);
+	packet = rte_ipv4_frag_reassemble_packet(fragments->table, fragments->death_row, m,
+			ctx->now, rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, frame->offset));
+	if (packet == NULL) {
+		pv_count(&ctx->counters, was_dropped(fragments, m) ? PV_C_IP4_FRAGMENT_DROPPED :
+								     PV_C_IP4_FRAGMENT_QUEUED);
+		return false;
+	}
+	was_dropped(fragments, NULL);
+	header = rte_pktmbuf_mtod_offset(packet, uint8_t *, frame->offset);
+	pv_st16(header + 10, 0);
+	pv_st16(header + 10, pv_csum(header, (header[0] & 0x0fU) * 4));
+	if (!take_whole(frame, packet) ||
+			pv_ip4_parse(frame->packet, frame->len, false, ip) != PV_IP4_OK) {
+		pv_ip_end(ctx, frame, PV_C_IP4_FRAGMENT_DROPPED);
+		return false;
+	}
+	pv_count(&ctx->counters, PV_C_IP4_REASSEMBLED);
+	return true;
+}
+
+bool
+pv_fragment6(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip6 *ip,
+		struct pv_ip6_upper *upper)
+{
+	struct pv_fragments *fragments = &ctx->ip->fragments;
+	uint32_t len = (uint32_t)PV_IP6_HDR_LEN + ip->payload_len - upper->off;
+	struct rte_mbuf *m = frame->mbuf, *packet;
+
+	/* rte_ip_frag wants the fragment header to be the first one. */
+	if (ip->next != PV_IP6_FRAGMENT || is_suspicious(upper->proto, upper->frag_off, len) ||
+			!fits(ctx, frame, upper->off, upper->frag_off + len) ||
+			!ready(ctx, fragments)) {
+		pv_ip_end(ctx, frame, PV_C_IP6_FRAGMENT_DROPPED);
+		return false;
+	}
+	set_lengths(m, frame->offset, PV_IP6_HDR_LEN + PV_IP6_FRAG_LEN);
+	packet = rte_ipv6_frag_reassemble_packet(fragments->table, fragments->death_row, m,
+			ctx->now, rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, frame->offset),
+			rte_pktmbuf_mtod_offset(m, struct rte_ipv6_fragment_ext *,
+					frame->offset + PV_IP6_HDR_LEN));
+	if (packet == NULL) {
+		pv_count(&ctx->counters, was_dropped(fragments, m) ? PV_C_IP6_FRAGMENT_DROPPED :
+								     PV_C_IP6_FRAGMENT_QUEUED);
+		return false;
+	}
+	was_dropped(fragments, NULL);
+	if (!take_whole(frame, packet) ||
+			pv_ip6_parse(frame->packet, frame->len, ip) != PV_IP6_OK ||
+			pv_ip6_walk(frame->packet, (size_t)PV_IP6_HDR_LEN + ip->payload_len,
+					upper) != PV_IP6_OK ||
+			upper->fragment) {
+		pv_ip_end(ctx, frame, PV_C_IP6_FRAGMENT_DROPPED);
+		return false;
+	}
+	upper->fragment = true; /* neighbour discovery does not come in pieces (RFC 6980) */
+	pv_count(&ctx->counters, PV_C_IP6_REASSEMBLED);
+	return true;
+}

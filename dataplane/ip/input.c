@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A burst of frames: the usual TCP packet is looked at here in one go, everything else goes through
+ * the layers one by one. */
+#include "ip/state.h"
+#include "wire/eth.h"
+#include "wire/ip4.h"
+
+#define PREFETCH_AHEAD  4
+#define ETH_TYPE_IP4_BE PV_HTON16(PV_ETHERTYPE_IP4)
+
+bool
+pv_ip_give(struct pv_ctx *ctx, struct pv_ip_frame *frame, uint8_t worker)
+{
+	if (pv_likely(worker == ctx->worker))
+		return false;
+	if (ctx->hand_over(ctx, worker, frame->port, frame->mbuf))
+		pv_count(&ctx->counters, PV_C_HANDED_OVER);
+	else
+		pv_ip_end(ctx, frame, PV_C_HANDOVER_FULL);
+	return true;
+}
+
+/* Tags: none, priority only (VLAN 0), or one of the port's; never two. */
+static bool
+accept_tag(const struct pv_ip_port *port, const struct pv_eth *eth, uint16_t *tag)
+{
+	uint16_t vlan = eth->tci[0] & PV_VLAN_ID_MASK;
+
+	*tag = PV_NO_TAG;
+	if (eth->n_tags == 0)
+		return true;
+	if (eth->n_tags > 1)
+		return false;
+	if (vlan == 0)
+		return true;
+	*tag = vlan;
+	for (uint16_t i = 0; i < port->n_vlan; i++) {
+		if (port->vlan[i] == vlan)
+			return true;
+	}
+	return false;
+}
+
+static enum pv_counter
+link_fault(enum pv_eth_error error)
+{
+	return error == PV_ETH_TRUNCATED ? PV_C_ETH_TRUNCATED :
+	       error == PV_ETH_TAGS      ? PV_C_ETH_VLAN :
+					   PV_C_ETH_TYPE;
+}
+
+/* One frame from its Ethernet header on. True: a TCP packet. */
+static bool
+take_ethernet(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_packet *out)
+{
+	struct pv_ip_port *port = &ctx->ip->port[frame->port];
+	const uint8_t *p = frame->packet;
+	enum pv_eth_error error;
+	struct pv_eth eth;
+
+	error = pv_eth_parse(p, frame->len, &eth);
+	if (error != PV_ETH_OK) {
+		pv_ip_end(ctx, frame, link_fault(error));
+		return false;
+	}
+	frame->group = pv_eth_is_multicast(p);
+	if (!frame->group && !pv_eth_equal(p, port->facts.mac)) {
+		pv_ip_end(ctx, frame, PV_C_ETH_NOT_OURS);
+		return false;
+	}
+	if (!accept_tag(port, &eth, &frame->tag)) {
+		pv_ip_end(ctx, frame, PV_C_ETH_VLAN);
+		return false;
+	}
+	frame->packet += eth.hdr_len;
+	frame->offset = (uint16_t)(frame->offset + eth.hdr_len);
+	frame->len = (uint16_t)(frame->len - eth.hdr_len);
+	if (eth.type == PV_ETHERTYPE_IP4)
+		return pv_ip4_input(ctx, frame, out);
+	if (eth.type == PV_ETHERTYPE_IP6)
+		return pv_ip6_input(ctx, frame, out);
+	if (eth.type != PV_ETHERTYPE_ARP)
+		pv_ip_end(ctx, frame, PV_C_ETH_TYPE);
+	else if (!pv_ip_give(ctx, frame, port->facts.owner))
+		pv_arp_input(ctx, frame);
+	return false;
+}
+
+static bool
+take_loopback(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_packet *out)
+{
+	if (frame->len > 0 && frame->packet[0] >> 4 == 6)
+		return pv_ip6_input(ctx, frame, out);
+	return pv_ip4_input(ctx, frame, out);
+}
+
+static bool
+take_one(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m, struct pv_packet *out)
+{
+	struct pv_ip_frame frame = { .mbuf = m,
+		.packet = rte_pktmbuf_mtod(m, const uint8_t *),
+		.port = port,
+		.len = m->data_len,
+		.tag = PV_NO_TAG };
+
+	if (pv_unlikely(port == PV_PORT_MESSAGE)) {
+		pv_neigh_message(ctx, m);
+		return false;
+	}
+	if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) == 0)
+		frame.len = m->data_len;
+	if (port == PV_PORT_LOOPBACK)
+		return take_loopback(ctx, &frame, out);
+	return take_ethernet(ctx, &frame, out);
+}
+
+/*
+ * The packet that nearly all are: untagged, to our MAC and first address, without IP options,
+ * whole, TCP. False: anything else, and whatever is wrong with it is found elsewhere.
+ */
+static inline bool
+take_usual(const struct pv_ip_port *port, uint16_t index, struct rte_mbuf *m, struct pv_packet *out)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PV_ETH_HDR_LEN;
+	const struct pv_own4 *own = &port->own.v4[0];
+	uint64_t rx = m->ol_flags;
+	uint32_t src, len;
+
+	if (m->data_len < PV_ETH_HDR_LEN + PV_IP4_HDR_LEN || m->nb_segs != 1)
+		return false;
+	src = pv_ld32(ip + 12);
+	len = pv_ld16be(ip + 2);
+	if (pv_ld16(p + 12) != ETH_TYPE_IP4_BE || !pv_eth_equal(p, port->facts.mac) ||
+			ip[0] != 0x45 || ip[9] != PV_PROTO_TCP ||
+			(pv_ld16(ip + 6) & PV_HTON16(0x3fff)) != 0 ||
+			pv_ld32(ip + 16) != own->addr || port->own.n4 != 1)
+		return false;
+	if (len < PV_IP4_HDR_LEN || len > (uint32_t)m->data_len - PV_ETH_HDR_LEN ||
+			!pv_ip4_valid_source(src) || src == own->addr || src == own->broadcast)
+		return false;
+	if ((rx & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+			!pv_csum_ok(pv_csum_part(ip, PV_IP4_HDR_LEN)))
+		return false;
+	rx &= RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	out->mbuf = m;
+	out->tuple.local = pv_addr_from_v4(own->addr);
+	out->tuple.peer = pv_addr_from_v4(src);
+	out->l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;
+	out->l4_len = (uint16_t)(len - PV_IP4_HDR_LEN);
+	out->port = index;
+	out->tos = ip[1];
+	out->ttl = ip[8];
+	out->l4_checksum_good =
+			rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD || rx == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	out->is_v4 = 1;
+	out->is_broadcast = 0;
+	out->protocol = PV_PROTO_TCP;
+	out->outcome = 0;
+	return true;
+}
+
+uint32_t
+pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_t n,
+		struct pv_packet *out)
+{
+	const struct pv_ip_port *from = port < PV_MAX_PORTS ? &ctx->ip->port[port] : NULL;
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		pv_prefetch(rte_pktmbuf_mtod(frames[i], const void *));
+	for (uint32_t i = 0; i < n; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			pv_prefetch(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], const void *));
+		if (pv_likely(from != NULL && take_usual(from, port, frames[i], &out[taken])) ||
+				take_one(ctx, port, frames[i], &out[taken]))
+			taken++;
+	}
+	return taken;
+}
