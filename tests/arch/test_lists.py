@@ -30,11 +30,12 @@ def test_every_c_test_is_run():
     assert forgotten == []
 
 
-def test_every_python_file_is_installed():
+def test_every_file_of_the_package_is_installed():
     files = {
         name(path)
         for path in tracked("pyprov/*.py", "pyprov/*.pyi", "pyprov/*.txt", "pyprov/*.typed")
     }
+    files |= {f"pyprov/{name(path)}" for path in tracked("configs/*.toml")}
     plan = json.loads((TOP / "build/release/meson-info/intro-install_plan.json").read_text())
     installed = {
         target["destination"].partition("/")[2] for source, target in plan["python"].items()

@@ -1,0 +1,1 @@
+"""The process around the provider: configuration, engines, and the one door to the dataplane."""
