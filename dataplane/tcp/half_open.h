@@ -37,10 +37,14 @@ struct pv_record *pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *p
 		struct pv_listener *listener, uint32_t iss, uint8_t agreed);
 /* Gives the record back. What stood in the flow table must be out of it, or another's by now. */
 void pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record);
-/* All of a listener that closes; its port must still be known. */
+/* All of a listener that closes. */
 void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener);
+/* Sends the SYN-ACK again. */
+void pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record);
+/* When its SYN came, as long as the SYN-ACK was not sent again by timer; ns, 65 us fine. */
+uint64_t pv_half_open_began(const struct pv_ctx *ctx, const struct pv_record *record);
 
-/* A segment for a half-open connection. Returns the packet's outcome. */
+/* A segment for a half-open connection (half_open_segment.c). Returns the packet's outcome. */
 enum pv_counter pv_half_open_segment(struct pv_ctx *ctx, struct pv_packet *packet,
 		struct pv_record *record, const struct pv_flow_place *place);
 

@@ -5,13 +5,11 @@
 #include "tcp/conn.h"
 #include "tcp/state.h"
 
-bool
+void
 pv_reset_send(struct pv_ctx *ctx, const struct pv_packet *packet)
 {
 	struct pv_bare rst = { .tuple = &packet->tuple };
 
-	if (!pv_rate_take(&ctx->tcp->resets, ctx->now, ctx->tcp_config.reset_limit))
-		return false;
 	if (packet->flags & PV_TCP_ACK) {
 		rst.flags = PV_TCP_RST;
 		rst.seq = packet->ack;
@@ -25,7 +23,6 @@ pv_reset_send(struct pv_ctx *ctx, const struct pv_packet *packet)
 				rst.flags & PV_TCP_ACK ? packet->tsval : 0);
 	pv_count(&ctx->counters, PV_C_TCP_RST_SENT);
 	pv_bare_send(ctx, &rst);
-	return true;
 }
 
 enum pv_counter
@@ -33,14 +30,16 @@ pv_reset_closed(struct pv_ctx *ctx, const struct pv_packet *packet, enum pv_coun
 {
 	if (packet->flags & PV_TCP_RST)
 		return PV_C_TCP_NO_CONNECTION_RST;
-	return pv_reset_send(ctx, packet) ? outcome : PV_C_TCP_NO_CONNECTION_LIMITED;
+	if (!pv_rate_take(&ctx->tcp->resets, ctx->now, ctx->tcp_config.reset_limit))
+		return PV_C_TCP_NO_CONNECTION_LIMITED;
+	pv_reset_send(ctx, packet);
+	return outcome;
 }
 
 void
 pv_reset_reply(struct pv_ctx *ctx, const struct pv_packet *packet)
 {
-	if ((packet->flags & PV_TCP_RST) == 0)
-		pv_reset_send(ctx, packet);
+	pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
 }
 
 bool

@@ -5,15 +5,13 @@
 /* RSTs in answer to segments (RFC 9293 3.10.7.1), and what limits them and challenge ACKs. See also
  * conn.h. */
 
-#include <stdbool.h>
-
 #include "base/ctx.h"
 #include "base/packet.h"
 
-/* Sends the RST that answers this segment, within config.reset_limit a second. False: over the
- * limit. The segment must not have RST itself. */
-bool pv_reset_send(struct pv_ctx *ctx, const struct pv_packet *packet);
-/* For a segment that nothing knows (state CLOSED): the RST and the outcome. */
+/* Sends the RST that answers this segment, which must not have RST itself. */
+void pv_reset_send(struct pv_ctx *ctx, const struct pv_packet *packet);
+/* For a segment that nothing knows (state CLOSED), RST or not: answers within config.reset_limit a
+ * second, and says how it ended. */
 enum pv_counter pv_reset_closed(
 		struct pv_ctx *ctx, const struct pv_packet *packet, enum pv_counter outcome);
 

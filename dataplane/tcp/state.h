@@ -20,10 +20,11 @@
 #include "tcp/record.h"
 #include "tcp/time_wait.h"
 
-/* Connections established in the burst under way, put into their backlogs together at its end. */
+/* Connections established in the burst under way, all of one listener, to be put into its backlog
+ * together. */
 struct pv_burst_requests {
 	uint32_t n;
-	uint8_t packet[PV_BURST]; /* which one of the burst it was */
+	struct pv_packet *packet[PV_BURST]; /* whose ACKs they came by */
 	struct pv_request request[PV_BURST];
 };
 
@@ -36,10 +37,10 @@ struct pv_tcp {
 	struct pv_pcb *pcb; /* by slot index */
 	uint32_t n_pcb;
 	uint32_t pcb_fresh; /* from here on no control block was ever used */
+	uint32_t live;      /* control blocks in use */
 	uint32_t ms;        /* ctx->now in ms; set at the start of a burst */
 	struct pv_rate resets, challenges;
 	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
-	uint64_t rotation_start;  /* when epoch 2 began */
 	struct pv_burst_requests requests;
 };
 

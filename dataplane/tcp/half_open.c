@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of half-open connections and its timers. */
+#include "tcp/half_open.h"
+
+#include "tcp/conn.h"
+#include "tcp/parse.h"
+#include "tcp/state.h"
+#include "tcp/syn_ack.h"
+
+/* Between a SYN-ACK of this level and the next. */
+static inline uint64_t
+rto(const struct pv_ctx *ctx, uint32_t level)
+{
+	uint64_t ms = (uint64_t)ctx->tcp_config.rto_initial << level;
+
+	return (ms < ctx->tcp_config.rto_max ? ms : ctx->tcp_config.rto_max) * 1000000;
+}
+
+uint64_t
+pv_half_open_began(const struct pv_ctx *ctx, const struct pv_record *record)
+{
+	return pv_record_ns(record->deadline, ctx->now) - rto(ctx, 0);
+}
+
+/* To the end of a queue. A deadline before its neighbour's (the configuration changed) waits for
+ * that. */
+static inline void
+enqueue(struct pv_ctx *ctx, uint32_t i, uint8_t level)
+{
+	struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+	struct pv_half_open_level *to = &ctx->tcp->half_open.level[level];
+	uint32_t deadline = pv_record_ticks(ctx->now + rto(ctx, level));
+
+	if (to->queue.tail == PV_RECORD_NONE)
+		pv_timer_arm(&ctx->wheel, &to->timer, PV_TIMER_HALF_OPEN,
+				pv_record_ns(deadline, ctx->now));
+	else if ((int32_t)(pool->record[to->queue.tail].deadline - deadline) > 0)
+		deadline = pool->record[to->queue.tail].deadline;
+	pool->record[i].half_open.level = level;
+	pool->record[i].deadline = deadline;
+	pv_record_append(pool, &to->queue, i);
+}
+
+/* The timer stays where it is when the head goes: it finds a later deadline, and waits for that. */
+static inline void
+dequeue(struct pv_ctx *ctx, uint32_t i)
+{
+	struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+	struct pv_half_open_level *from =
+			&ctx->tcp->half_open.level[pool->record[i].half_open.level];
+
+	pv_record_unlink(pool, &from->queue, i);
+	if (from->queue.head == PV_RECORD_NONE)
+		pv_timer_cancel(&ctx->wheel, &from->timer);
+}
+
+struct pv_record *
+pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_listener *listener,
+		uint32_t iss, uint8_t agreed)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	struct pv_record_pool *pool = &tcp->half_open.pool;
+	uint32_t i = pv_record_take(pool);
+	struct pv_record *record;
+
+	if (pv_unlikely(i == PV_RECORD_NONE))
+		return NULL;
+	if (pv_unlikely(!pv_flow_add(
+			    &tcp->flows, packet->hash, pv_flow_entry(PV_FLOW_HALF_OPEN, i)))) {
+		pv_count(&ctx->counters, PV_C_FLOW_TABLE_FULL);
+		pv_record_give(pool, i);
+		return NULL;
+	}
+	record = &pool->record[i];
+	record->local = packet->tuple.local;
+	record->peer = packet->tuple.peer;
+	record->listener = listener->index;
+	record->peer_port = packet->tuple.peer_port;
+	record->ts_recent = packet->tsval;
+	record->half_open.irs = packet->seq;
+	record->half_open.iss = iss;
+	record->half_open.mss = pv_packet_mss(packet);
+	record->half_open.agreed = agreed;
+	enqueue(ctx, i, 0);
+	listener->half_open++;
+	return record;
+}
+
+void
+pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	uint32_t i = (uint32_t)(record - tcp->half_open.pool.record);
+
+	dequeue(ctx, i);
+	tcp->listeners.listener[record->listener].half_open--;
+	pv_record_give(&tcp->half_open.pool, i);
+}
+
+static void
+tuple_of(const struct pv_ctx *ctx, const struct pv_record *record, struct pv_tuple *tuple)
+{
+	pv_record_tuple(record, ctx->tcp->listeners.port[record->listener], tuple);
+}
+
+/* Out of the flow table, too; without a packet at hand. */
+static void
+forget(struct pv_ctx *ctx, struct pv_record *record)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	uint32_t i = (uint32_t)(record - tcp->half_open.pool.record);
+	struct pv_flow_place place;
+	struct pv_tuple tuple;
+	uint32_t hash;
+
+	tuple_of(ctx, record, &tuple);
+	hash = pv_flow_hash(ctx, &tuple);
+	if (!pv_never(ctx, !pv_flow_place_of(&tcp->flows, hash, pv_flow_entry(PV_FLOW_HALF_OPEN, i),
+					   &place)))
+		pv_flow_remove(&tcp->flows, hash, &place);
+	pv_half_open_drop(ctx, record);
+}
+
+void
+pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener)
+{
+	struct pv_half_open *half_open = &ctx->tcp->half_open;
+
+	for (uint32_t level = 0; level < PV_HALF_OPEN_LEVELS && listener->half_open != 0; level++) {
+		uint32_t next, i = half_open->level[level].queue.head;
+
+		for (; i != PV_RECORD_NONE; i = next) {
+			next = half_open->pool.record[i].next;
+			if (half_open->pool.record[i].listener != listener->index)
+				continue;
+			forget(ctx, &half_open->pool.record[i]);
+			pv_count(&ctx->counters, PV_C_LISTENER_RESET);
+		}
+	}
+}
+
+void
+pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record)
+{
+	const struct pv_listener *listener = &ctx->tcp->listeners.listener[record->listener];
+	struct pv_tuple tuple;
+	struct pv_syn_ack s = {
+		.tuple = &tuple,
+		.iss = record->half_open.iss,
+		.ack = record->half_open.irs + 1,
+		.tsecr = record->ts_recent,
+		.window = listener->window,
+		.agreed = record->half_open.agreed,
+		.rcv_wscale = listener->rcv_wscale,
+	};
+
+	tuple_of(ctx, record, &tuple);
+	s.tsval = pv_tcp_ms(ctx) + pv_ts_offset(ctx, &tuple);
+	pv_syn_ack_send(ctx, &s);
+}
+
+/* The head of a queue is due: its SYN-ACK again, or the end. */
+static void
+due(struct pv_ctx *ctx, struct pv_record *record)
+{
+	uint32_t i = (uint32_t)(record - ctx->tcp->half_open.pool.record);
+	uint32_t level = record->half_open.level;
+
+	if (level >= ctx->tcp_config.syn_ack_retries || level + 1 == PV_HALF_OPEN_LEVELS) {
+		pv_count(&ctx->counters, PV_C_TCP_HALF_OPEN_EXPIRED);
+		forget(ctx, record);
+		return;
+	}
+	pv_count(&ctx->counters, PV_C_TCP_SYN_ACK_RETRANSMITTED);
+	pv_half_open_answer(ctx, record);
+	dequeue(ctx, i);
+	enqueue(ctx, i, (uint8_t)(level + 1));
+}
+
+static void
+on_timer(struct pv_ctx *ctx, struct pv_timer *timer)
+{
+	struct pv_half_open_level *level = pv_container_of(timer, struct pv_half_open_level, timer);
+	struct pv_record *records = ctx->tcp->half_open.pool.record;
+
+	while (level->queue.head != PV_RECORD_NONE) {
+		struct pv_record *head = &records[level->queue.head];
+
+		if (!pv_record_due(head, ctx->now)) {
+			pv_timer_arm(&ctx->wheel, timer, PV_TIMER_HALF_OPEN,
+					pv_record_ns(head->deadline, ctx->now));
+			return;
+		}
+		due(ctx, head);
+	}
+}
+
+static void
+empty_queues(struct pv_half_open *half_open)
+{
+	for (uint32_t level = 0; level < PV_HALF_OPEN_LEVELS; level++)
+		half_open->level[level].queue =
+				(struct pv_record_queue){ PV_RECORD_NONE, PV_RECORD_NONE };
+}
+
+int
+pv_half_open_init(struct pv_ctx *ctx, struct pv_half_open *half_open, uint32_t size, bool huge)
+{
+	pv_wheel_set(&ctx->wheel, PV_TIMER_HALF_OPEN, on_timer);
+	empty_queues(half_open);
+	return pv_record_pool_init(&half_open->pool, size, huge);
+}
+
+void
+pv_half_open_fini(struct pv_half_open *half_open)
+{
+	pv_record_pool_fini(&half_open->pool);
+}
+
+void
+pv_half_open_reset(struct pv_ctx *ctx)
+{
+	struct pv_half_open *half_open = &ctx->tcp->half_open;
+	struct pv_listener_table *listeners = &ctx->tcp->listeners;
+
+	for (uint32_t level = 0; level < PV_HALF_OPEN_LEVELS; level++)
+		pv_timer_cancel(&ctx->wheel, &half_open->level[level].timer);
+	for (uint32_t i = 0; i < listeners->size; i++)
+		listeners->listener[i].half_open = 0;
+	empty_queues(half_open);
+	pv_record_pool_reset(&half_open->pool);
+}

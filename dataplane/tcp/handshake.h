@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_HANDSHAKE_H
+#define PV_TCP_HANDSHAKE_H
+
+/*
+ * The two steps of a passive open (RFC 9293 3.5) at a listener: a SYN gets its SYN-ACK, with a
+ * record or a cookie; an ACK gets a control block and a place in the backlog. Each function returns
+ * the outcome of its packet.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/counters.h"
+#include "base/ctx.h"
+#include "base/packet.h"
+#include "tcp/flow_table.h"
+#include "tcp/listener.h"
+
+/* A SYN without RST for which there is no record. packet->isn is filled. */
+enum pv_counter pv_syn_segment(
+		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);
+/* The same with a given ISS and never without a record: for a SYN that ends TIME-WAIT. */
+enum pv_counter pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet,
+		struct pv_listener *listener, uint32_t iss);
+
+/* What the ACK of a SYN-ACK completes. */
+struct pv_handshake {
+	struct pv_listener *listener;
+	uint64_t syn_ns; /* when the SYN came; 0: unknown */
+	uint32_t irs, iss;
+	uint32_t ts_recent;    /* TSval of the SYN */
+	uint16_t mss;          /* the peer's */
+	uint8_t agreed;        /* enum pv_agreed */
+	uint8_t syn_ack_again; /* SYN-ACKs sent beyond the first */
+	uint8_t cookie;
+};
+
+/*
+ * An acceptable ACK. place: where the half-open record stands in the flow table; the control block
+ * takes its place over. NULL: there is none. Where there is no room (backlog, control blocks) the
+ * peer is reset and the place left as it is; the outcome tells (pv_handshake_done).
+ */
+enum pv_counter pv_handshake_complete(struct pv_ctx *ctx, struct pv_packet *packet,
+		const struct pv_handshake *handshake, const struct pv_flow_place *place);
+/* An ACK to a listener without a record: a cookie, or nothing. packet->isn is filled. */
+enum pv_counter pv_cookie_segment(
+		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);
+/* End of a burst: requests that are left go into their backlog; those that find no room there are
+ * reset, and the outcome of their packets is changed.
+ */
+void pv_handshake_flush(struct pv_ctx *ctx);
+
+/* Did the handshake end with a connection? */
+static inline bool
+pv_handshake_done(enum pv_counter outcome)
+{
+	return outcome == PV_C_TCP_ACK_ACCEPTED || outcome == PV_C_TCP_ACK_COOKIE;
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_TCP_PARSE_H
+#define PV_TCP_PARSE_H
+
+/* From bytes to the second part of struct pv_packet: header, checksum, options. */
+
+#include <rte_mbuf.h>
+
+#include "base/counters.h"
+#include "base/packet.h"
+#include "wire/tcp_hdr.h"
+#include "wire/tcp_opt.h"
+
+/* RFC 9293 3.7.1: what a peer takes that did not say. */
+static inline uint16_t
+pv_packet_mss(const struct pv_packet *packet)
+{
+	if (packet->options & PV_TCP_OPT_MSS)
+		return packet->mss;
+	return packet->is_v4 ? 536 : 1220;
+}
+
+/* The sums of the two usual lengths are written out. */
+static inline bool
+pv_parse_checksum(const struct pv_packet *packet, const uint8_t *p, uint32_t len)
+{
+	const struct pv_tuple *tuple = &packet->tuple;
+	uint64_t sum;
+
+	if (pv_likely(packet->is_v4))
+		sum = pv_csum_pseudo4(pv_addr_v4(&tuple->peer), pv_addr_v4(&tuple->local),
+				PV_PROTO_TCP, (uint16_t)len);
+	else
+		sum = pv_csum_pseudo6(tuple->peer.b, tuple->local.b, PV_PROTO_TCP, len);
+	if (len == 32)
+		sum += pv_csum_part(p, 32);
+	else if (len == 40)
+		sum += pv_csum_part(p, 40);
+	else
+		sum += pv_csum_part(p, len);
+	return pv_csum_ok(sum);
+}
+
+static pv_cold enum pv_counter
+pv_parse_rare_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
+{
+	struct pv_tcp_opts opts;
+
+	pv_tcp_opt_walk(p, len, &opts);
+	if (opts.present & PV_TCP_OPT_MALFORMED)
+		return PV_C_TCP_OPTIONS;
+	packet->options = opts.present;
+	if (opts.present & PV_TCP_OPT_TS) {
+		packet->tsval = opts.tsval;
+		packet->tsecr = opts.tsecr;
+	}
+	if (opts.present & PV_TCP_OPT_MSS)
+		packet->mss = opts.mss;
+	if (opts.present & PV_TCP_OPT_WSCALE)
+		packet->wscale = opts.wscale;
+	return 0;
+}
+
+/* Timestamps alone, and the options of Linux's SYN, without a walk. 0: well formed. */
+static inline enum pv_counter
+pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
+{
+	packet->options = 0;
+	packet->mss = 0;
+	packet->wscale = 0;
+	packet->tsval = 0;
+	packet->tsecr = 0;
+	if (len == 12 && pv_ld32(p) == PV_HTON32(0x0101080a)) {
+		packet->options = PV_TCP_OPT_TS;
+		packet->tsval = pv_ld32be(p + 4);
+		packet->tsecr = pv_ld32be(p + 8);
+		return 0;
+	}
+	if (len == 20 && pv_ld16(p) == PV_HTON16(0x0204) &&
+			pv_ld32(p + 4) == PV_HTON32(0x0402080a) &&
+			(pv_ld32(p + 16) & PV_HTON32(0xffffff00)) == PV_HTON32(0x01030300)) {
+		packet->options = PV_TCP_OPT_MSS | PV_TCP_OPT_SACKOK | PV_TCP_OPT_TS |
+				  PV_TCP_OPT_WSCALE;
+		packet->mss = pv_ld16be(p + 2);
+		packet->tsval = pv_ld32be(p + 8);
+		packet->tsecr = pv_ld32be(p + 12);
+		packet->wscale = p[19] > PV_TCP_WSCALE_MAX ? PV_TCP_WSCALE_MAX : p[19];
+		return 0;
+	}
+	return len == 0 ? 0 : pv_parse_rare_options(packet, p, len);
+}
+
+/* Reads and checks one segment. 0, or the outcome that ends it. */
+static inline enum pv_counter
+pv_parse(struct pv_packet *packet)
+{
+	const uint8_t *p =
+			rte_pktmbuf_mtod_offset(packet->mbuf, const uint8_t *, packet->l4_offset);
+	uint32_t len = packet->l4_len, hdr_len;
+
+	if (pv_unlikely(len < PV_TCP_HDR_LEN))
+		return PV_C_TCP_TRUNCATED;
+	hdr_len = (p[12] >> 4) * 4u;
+	if (pv_unlikely(hdr_len < PV_TCP_HDR_LEN || hdr_len > len))
+		return PV_C_TCP_MALFORMED;
+	if (pv_unlikely(!packet->l4_checksum_good && !pv_parse_checksum(packet, p, len)))
+		return PV_C_TCP_CHECKSUM;
+	packet->tuple.peer_port = pv_ld16be(p);
+	packet->tuple.local_port = pv_ld16be(p + 2);
+	packet->seq = pv_ld32be(p + 4);
+	packet->ack = pv_ld32be(p + 8);
+	packet->flags = p[13];
+	packet->window = pv_ld16be(p + 14);
+	packet->urgent = pv_ld16be(p + 18);
+	packet->payload_offset = (uint16_t)(packet->l4_offset + hdr_len);
+	packet->payload_len = (uint16_t)(len - hdr_len);
+	packet->options_offset = (uint16_t)(packet->l4_offset + PV_TCP_HDR_LEN);
+	packet->options_len = (uint16_t)(hdr_len - PV_TCP_HDR_LEN);
+	if (pv_unlikely(packet->tuple.peer_port == 0 || packet->tuple.local_port == 0))
+		return PV_C_TCP_PORT_ZERO;
+	return pv_parse_options(packet, p + PV_TCP_HDR_LEN, hdr_len - PV_TCP_HDR_LEN);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A SYN to a listener (RFC 9293 3.10.7.2). */
+#include "bridge/backlog.h"
+#include "tcp/handshake.h"
+#include "tcp/parse.h"
+#include "tcp/reset.h"
+#include "tcp/state.h"
+#include "tcp/syn_ack.h"
+#include "wire/tcp_hdr.h"
+#include "wire/tcp_opt.h"
+
+/* What is agreed on if this SYN is answered. */
+static inline uint8_t
+negotiate(const struct pv_tcp_config *config, const struct pv_packet *packet)
+{
+	uint8_t options = packet->options, agreed = 0;
+
+	if ((options & PV_TCP_OPT_WSCALE) != 0 && config->window_scale)
+		agreed = (uint8_t)(PV_AGREED_WSCALE | packet->wscale);
+	if ((options & PV_TCP_OPT_SACKOK) != 0 && config->sack)
+		agreed |= PV_AGREED_SACK;
+	if ((options & PV_TCP_OPT_TS) != 0 && config->timestamps)
+		agreed |= PV_AGREED_TIMESTAMPS;
+	/* RFC 3168 6.1.1: an ECN-setup SYN has both. */
+	if (config->ecn && (packet->flags & (PV_TCP_ECE | PV_TCP_CWR)) == (PV_TCP_ECE | PV_TCP_CWR))
+		agreed |= PV_AGREED_ECN;
+	return agreed;
+}
+
+static void
+answer(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener,
+		uint32_t iss, uint32_t tsval, uint8_t agreed)
+{
+	const struct pv_syn_ack s = {
+		.tuple = &packet->tuple,
+		.iss = iss,
+		.ack = packet->seq + 1,
+		.tsval = tsval,
+		.tsecr = packet->tsval,
+		.window = listener->window,
+		.agreed = agreed,
+		.rcv_wscale = listener->rcv_wscale,
+	};
+
+	pv_syn_ack_reply(ctx, packet, &s);
+}
+
+static enum pv_counter
+with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
+		uint8_t agreed)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	const struct pv_cookie cookie = { .mss = pv_packet_mss(packet), .agreed = agreed };
+	uint32_t iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie);
+	uint32_t tsval = tcp->ms + packet->ts_offset;
+
+	listener->stamp = tcp->isn.epoch;
+	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
+	answer(ctx, packet, listener, iss, pv_cookie_tsval(tsval, &cookie), agreed);
+	return PV_C_TCP_SYN_COOKIE;
+}
+
+/* A listener in auto mode goes over when the table is full or three quarters of it are its own. */
+static pv_cold void
+go_over(struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	if (listener->cookies_on)
+		return;
+	listener->cookies_on = 1;
+	pv_count(&ctx->counters, PV_C_COOKIE_ON);
+}
+
+/* It comes back when less than half of it is its own and an eighth is free. */
+static pv_cold bool
+come_back(struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+
+	if (listener->half_open >= (pool->size + 1) / 2 ||
+			pool->in_use + pool->size / 8 >= pool->size)
+		return false;
+	listener->cookies_on = 0;
+	pv_count(&ctx->counters, PV_C_COOKIE_OFF);
+	return true;
+}
+
+static inline bool
+wants_cookie(struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+
+	if (listener->syn_cookies != PV_SYN_COOKIES_AUTO)
+		return listener->syn_cookies == PV_SYN_COOKIES_ALWAYS;
+	if (pv_unlikely(listener->cookies_on))
+		return !come_back(ctx, listener);
+	if (pv_likely(listener->half_open < pool->size - pool->size / 4))
+		return false;
+	go_over(ctx, listener);
+	return true;
+}
+
+/* No record could be made. */
+static pv_cold enum pv_counter
+without_record(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
+		uint8_t agreed)
+{
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+
+	if (listener->syn_cookies == PV_SYN_COOKIES_AUTO) {
+		if (pool->in_use == pool->size)
+			go_over(ctx, listener);
+		return with_cookie(ctx, packet, listener, agreed);
+	}
+	if (listener->half_open_overflow == PV_OVERFLOW_DROP)
+		return PV_C_TCP_SYN_DROPPED_FULL;
+	pv_reset_send(ctx, packet);
+	return PV_C_TCP_SYN_RESET_FULL;
+}
+
+static pv_cold enum pv_counter
+refuse(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener)
+{
+	if (packet->flags & PV_TCP_FIN)
+		return PV_C_TCP_SYN_BAD_FLAGS;
+	if (!listener->paused && listener->backlog_overflow == PV_OVERFLOW_DROP)
+		return PV_C_TCP_SYN_DROPPED_BACKLOG;
+	pv_reset_send(ctx, packet);
+	return listener->paused ? PV_C_TCP_SYN_RESET_PAUSED : PV_C_TCP_SYN_RESET_BACKLOG;
+}
+
+static inline bool
+welcome(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_listener *listener)
+{
+	return (packet->flags & PV_TCP_FIN) == 0 && !listener->paused &&
+	       pv_backlog_room(ctx, listener->shared);
+}
+
+enum pv_counter
+pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	uint8_t agreed = negotiate(&ctx->tcp_config, packet);
+	uint32_t iss;
+
+	if (pv_unlikely(!welcome(ctx, packet, listener)))
+		return refuse(ctx, packet, listener);
+	if (wants_cookie(ctx, listener))
+		return with_cookie(ctx, packet, listener, agreed);
+	iss = packet->isn + pv_isn_record_index(&tcp->isn);
+	if (pv_unlikely(pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
+		return without_record(ctx, packet, listener, agreed);
+	answer(ctx, packet, listener, iss, tcp->ms + packet->ts_offset, agreed);
+	return PV_C_TCP_SYN_ACCEPTED;
+}
+
+enum pv_counter
+pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
+		uint32_t iss)
+{
+	uint8_t agreed = negotiate(&ctx->tcp_config, packet);
+
+	if (!welcome(ctx, packet, listener))
+		return refuse(ctx, packet, listener);
+	if (pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL)
+		return PV_C_TCP_SYN_DROPPED_FULL;
+	answer(ctx, packet, listener, iss, ctx->tcp->ms + packet->ts_offset, agreed);
+	return PV_C_TCP_TIME_WAIT_REUSED;
+}
