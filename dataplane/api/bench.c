@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "api/bench.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+#include "api/engine.h"
+#include "worker/generator.h"
+#include "worker/latency.h"
+
+/* The generator of a benchmark and what there is to measure around it. */
+
+#define GENERATOR_MBUFS 65535
+#define GENERATOR_FRAME (RTE_PKTMBUF_HEADROOM + 512)
+#define BOUNCES 2000
+
+struct pv_bench {
+	struct pv_generator *generator;
+	struct rte_mempool *mbufs;
+	pthread_t thread;
+	int cpu; /* -1: guest of worker 0 */
+	_Atomic bool stop, quiet;
+};
+
+static void
+pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static int
+spawn(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(thread, NULL, run, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -rc;
+}
+
+static void *
+generate(void *arg)
+{
+	struct pv_bench *bench = arg;
+
+	pin(bench->cpu);
+	rte_thread_register();
+	while (!atomic_load_explicit(&bench->stop, memory_order_relaxed)) {
+		if (atomic_load_explicit(&bench->quiet, memory_order_relaxed))
+			pv_generator_quiet(bench->generator);
+		pv_generator_turn(bench->generator, rte_rdtsc());
+	}
+	rte_thread_unregister();
+	return NULL;
+}
+
+static struct pv_bench *
+new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params, int cpu)
+{
+	struct pv_bench *bench = calloc(1, sizeof(*bench));
+	const struct pv_port *p = &e->ports[port];
+	static const uint8_t none[6];
+
+	if (bench == NULL)
+		return NULL;
+	if (memcmp(params->server_mac, none, sizeof(none)) == 0)
+		memcpy(params->server_mac, p->facts.mac, sizeof(none));
+	bench->cpu = cpu;
+	bench->mbufs = rte_pktmbuf_pool_create("pv_generator", GENERATOR_MBUFS, 256, 0, GENERATOR_FRAME, SOCKET_ID_ANY);
+	if (bench->mbufs != NULL)
+		bench->generator = pv_generator_new(params, p->far, 0, bench->mbufs);
+	if (bench->generator == NULL) {
+		rte_mempool_free(bench->mbufs);
+		free(bench);
+		return NULL;
+	}
+	return bench;
+}
+
+int
+pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator_params *params, int cpu, char *err, size_t err_cap)
+{
+	struct pv_generator_params p = *params;
+	struct pv_command c = { .kind = PV_CMD_SERVICE };
+	int rc = pv_engine_usable(e);
+
+	if (rc != 0)
+		return rc;
+	if (port >= e->config.n_port || e->ports[port].kind != PV_PORT_RING || e->bench != NULL) {
+		snprintf(err, err_cap, "port %u is no ring port without a generator", port);
+		return -EINVAL;
+	}
+	if (p.flows == 0 || p.window == 0) {
+		snprintf(err, err_cap, "a generator needs at least one flow and one handshake in flight");
+		return -EINVAL;
+	}
+	e->bench = new_bench(e, port, &p, cpu);
+	if (e->bench == NULL) {
+		snprintf(err, err_cap, "no memory for a generator of %u flows: give EAL more", p.flows);
+		return -ENOMEM;
+	}
+	if (cpu >= 0)
+		return spawn(&e->bench->thread, generate, e->bench);
+	c.p = e->bench->generator;
+	return pv_engine_ask(e, 0, &c);
+}
+
+int
+pv_generator_pause(struct pv_engine *e)
+{
+	if (pv_engine_usable(e) != 0 || e->bench == NULL)
+		return -EINVAL;
+	if (e->bench->cpu < 0)
+		pv_generator_quiet(e->bench->generator);
+	atomic_store_explicit(&e->bench->quiet, true, memory_order_relaxed);
+	return 0;
+}
+
+int
+pv_generator_read(struct pv_engine *e, struct pv_generator_stats *stats, uint64_t *latency)
+{
+	if (pv_engine_usable(e) != 0 || e->bench == NULL)
+		return -EINVAL;
+	pv_generator_stats(e->bench->generator, stats);
+	if (latency != NULL)
+		memcpy(latency, pv_generator_latency(e->bench->generator), PV_LATENCY_BUCKETS * sizeof(*latency));
+	return 0;
+}
+
+int
+pv_generator_stop(struct pv_engine *e)
+{
+	struct pv_command c = { .kind = PV_CMD_SERVICE };
+	int rc = pv_engine_usable(e);
+
+	if (rc != 0 || e->bench == NULL)
+		return rc != 0 ? rc : -EINVAL;
+	if (e->bench->cpu < 0)
+		pv_engine_ask(e, 0, &c);
+	pv_bench_end(e);
+	return 0;
+}
+
+void
+pv_bench_end(struct pv_engine *e)
+{
+	struct pv_bench *bench = e->bench;
+
+	if (bench == NULL)
+		return;
+	e->bench = NULL;
+	if (bench->cpu >= 0) {
+		atomic_store_explicit(&bench->stop, true, memory_order_relaxed);
+		pthread_join(bench->thread, NULL);
+	}
+	pv_generator_free(bench->generator);
+	/* Frames of its pool may still lie in the wire's rings: the ports' end frees those; the pool goes with the process. */
+	if (rte_mempool_in_use_count(bench->mbufs) == 0)
+		rte_mempool_free(bench->mbufs);
+	free(bench);
+}
+
+int
+pv_worker_read(struct pv_engine *e, int worker, struct pv_worker_load *out)
+{
+	const struct pv_worker_cycles *c;
+
+	if (pv_engine_usable(e) != 0 || worker < 0 || worker >= e->config.n_worker)
+		return -EINVAL;
+	c = &e->workers[worker]->cycles;
+	*out = (struct pv_worker_load){
+		.turns = __atomic_load_n(&c->turns, __ATOMIC_RELAXED),
+		.busy_turns = __atomic_load_n(&c->busy_turns, __ATOMIC_RELAXED),
+		.cycles = __atomic_load_n(&c->all, __ATOMIC_RELAXED),
+		.busy_cycles = __atomic_load_n(&c->busy, __ATOMIC_RELAXED),
+	};
+	return 0;
+}
+
+uint64_t
+pv_tsc_hz(void)
+{
+	return rte_get_tsc_hz();
+}
+
+uint64_t
+pv_tsc(void)
+{
+	return rte_rdtsc();
+}
+
+/* ---- what the machine does by itself --------------------------------------------------------------------------- */
+
+struct bounce {
+	_Atomic uint32_t word pv_cache_aligned;
+	int cpu pv_cache_aligned;
+};
+
+static void *
+bounce_back(void *arg)
+{
+	struct bounce *b = arg;
+
+	pin(b->cpu);
+	for (uint32_t i = 1; i < 2 * BOUNCES; i += 2) {
+		while (atomic_load_explicit(&b->word, memory_order_acquire) != i)
+			rte_pause();
+		atomic_store_explicit(&b->word, i + 1, memory_order_release);
+	}
+	return NULL;
+}
+
+static int
+by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void *
+bounce(void *arg)
+{
+	static uint64_t spans[BOUNCES];
+	struct bounce *b = arg;
+	uint64_t tsc = rte_rdtsc();
+
+	for (uint32_t i = 0; i < BOUNCES; i++) {
+		uint64_t then = tsc;
+
+		atomic_store_explicit(&b->word, 2 * i + 1, memory_order_release);
+		while (atomic_load_explicit(&b->word, memory_order_acquire) != 2 * i + 2)
+			rte_pause();
+		tsc = rte_rdtsc();
+		spans[i] = tsc - then;
+	}
+	qsort(spans, BOUNCES, sizeof(spans[0]), by_value);
+	return &spans[BOUNCES / 2];
+}
+
+int
+pv_cache_line_bounce(int cpu_a, int cpu_b, uint64_t *cycles)
+{
+	struct bounce b = { .cpu = cpu_b };
+	pthread_t other;
+	cpu_set_t before;
+	int rc;
+
+	if (cpu_a == cpu_b || cpu_a < 0 || cpu_b < 0)
+		return -EINVAL;
+	rc = spawn(&other, bounce_back, &b);
+	if (rc != 0)
+		return rc;
+	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
+	pin(cpu_a);
+	*cycles = *(const uint64_t *)bounce(&b);
+	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	pthread_join(other, NULL);
+	return 0;
+}
+
+int
+pv_spin_gaps(int cpu, uint64_t ns, uint64_t *latency)
+{
+	uint64_t tsc = rte_rdtsc(), end = tsc + (uint64_t)((double)ns * (double)rte_get_tsc_hz() / 1e9);
+	cpu_set_t before;
+
+	if (cpu < 0)
+		return -EINVAL;
+	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
+	pin(cpu);
+	while (tsc < end) {
+		uint64_t then = tsc;
+
+		tsc = rte_rdtsc();
+		pv_latency_add(pv_container_of(latency, struct pv_latency, count), tsc - then);
+	}
+	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	return 0;
+}
+
+int
+pv_service_start(struct pv_engine *e, uint64_t listener, int kind)
+{
+	struct pv_command c = { .kind = PV_CMD_SERVICE, .handle = listener, .a = (uint64_t)kind };
+	int rc = pv_engine_usable(e);
+
+	return rc != 0 ? rc : pv_engine_ask(e, -1, &c);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/worker.h"
+
+#include <errno.h>
+
+#include "bridge/slot.h"
+#include "tcp/tcp.h"
+#include "worker/service.h"
+
+/* What each command does. A function returns 0 or -errno, which the one who waits for an answer gets. */
+
+typedef int (*command_fn)(struct pv_worker *w, const struct pv_command *c);
+
+static int
+do_listen(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_listen(&w->ctx, c->p);
+}
+
+static int
+do_listen_update(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_listener_update(&w->ctx, c->handle, (uint32_t)c->a, c->b != 0);
+}
+
+static int
+do_listen_close(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_listener_close(&w->ctx, c->handle);
+}
+
+static int
+do_connect(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_connect(&w->ctx, c->handle, c->p);
+}
+
+static int
+do_send(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_tcp_send_ready(&w->ctx, c->handle);
+	return 0;
+}
+
+static int
+do_window(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_tcp_window_update(&w->ctx, c->handle);
+	return 0;
+}
+
+static int
+do_shutdown_receive(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_tcp_shutdown_receive(&w->ctx, c->handle);
+	return 0;
+}
+
+static int
+do_close(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_tcp_close(&w->ctx, c->handle, (int)c->a);
+	pv_slot_close(&w->ctx, c);
+	return 0;
+}
+
+static int
+do_option(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_option(&w->ctx, c->handle, (int)c->a, c->b);
+}
+
+static int
+do_watch(struct pv_worker *w, const struct pv_command *c)
+{
+	struct pv_status *status;
+
+	if (pv_handle_worker(c->handle) == PV_HANDLE_LISTENER) {
+		struct pv_listener_shared *listener = pv_listener_of(w->ctx.bridge, c->handle);
+
+		if (listener == NULL)
+			return -EBADF;
+		status = pv_listener_status(listener);
+	} else {
+		status = &pv_slot_at(&w->ctx, pv_handle_index(c->handle))->status;
+	}
+	return pv_watch_execute(&w->ctx, status, c->handle, (uint32_t)c->a, (uint32_t)c->b, (uint32_t)(c->b >> 32), c->c);
+}
+
+static int
+do_waiter_close(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_waiter_execute_close(&w->ctx, (uint32_t)c->a);
+	return 0;
+}
+
+static int
+do_info(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_info(&w->ctx, c->handle, c->p);
+}
+
+static int
+do_configure(struct pv_worker *w, const struct pv_command *c)
+{
+	w->ctx.tcp_config = *(const struct pv_tcp_config *)c->p;
+	return 0;
+}
+
+static int
+do_reset(struct pv_worker *w, const struct pv_command *c)
+{
+	(void)c;
+	pv_tcp_reset(&w->ctx);
+	pv_ip_reset(&w->ctx);
+	return 0;
+}
+
+static int
+do_stop(struct pv_worker *w, const struct pv_command *c)
+{
+	w->stopping = true;
+	w->stop_until = c->a;
+	pv_tcp_flush(&w->ctx);
+	return 0;
+}
+
+static int
+do_urgent(struct pv_worker *w, const struct pv_command *c)
+{
+	pv_tcp_urgent(&w->ctx, c->handle, c->a);
+	return 0;
+}
+
+static int
+do_service(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_service_command(w, c);
+}
+
+static const command_fn functions[PV_CMD_KINDS] = {
+	[PV_CMD_LISTEN] = do_listen,
+	[PV_CMD_LISTEN_UPDATE] = do_listen_update,
+	[PV_CMD_LISTEN_CLOSE] = do_listen_close,
+	[PV_CMD_CONNECT] = do_connect,
+	[PV_CMD_SEND] = do_send,
+	[PV_CMD_WINDOW] = do_window,
+	[PV_CMD_SHUTDOWN_RECEIVE] = do_shutdown_receive,
+	[PV_CMD_CLOSE] = do_close,
+	[PV_CMD_OPTION] = do_option,
+	[PV_CMD_WATCH] = do_watch,
+	[PV_CMD_WAITER_CLOSE] = do_waiter_close,
+	[PV_CMD_INFO] = do_info,
+	[PV_CMD_CONFIGURE] = do_configure,
+	[PV_CMD_RESET] = do_reset,
+	[PV_CMD_STOP] = do_stop,
+	[PV_CMD_URGENT] = do_urgent,
+	[PV_CMD_SERVICE] = do_service,
+};
+
+uint32_t
+pv_worker_commands(struct pv_worker *w)
+{
+	struct pv_command commands[PV_BURST];
+	uint32_t n = pv_command_take(w->ctx.bridge, w->ctx.worker, commands, PV_BURST);
+
+	for (uint32_t i = 0; i < n; i++) {
+		command_fn f = commands[i].kind < PV_CMD_KINDS ? functions[commands[i].kind] : NULL;
+		int rc = f != NULL ? f(w, &commands[i]) : -EOPNOTSUPP;
+
+		if (rc == -EBADF)
+			pv_count(&w->ctx.counters, PV_C_COMMANDS_STALE);
+		pv_command_answer(&w->ctx, &commands[i], rc);
+	}
+	if (n != 0)
+		pv_count_n(&w->ctx.counters, PV_C_COMMANDS, n);
+	return n;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <rte_lcore.h>
+
+#include "io/device.h"
+#include "io/tx.h"
+#include "worker/generator.h"
+
+/* The live loop: a turn after the other; when there was nothing to do for a while, sleep. */
+
+#define IDLE_TURNS 200 /* empty turns before the first sleep */
+
+/* Signals are Python's. A device that needs one for itself gets it here alone. */
+static void
+mask_signals(const struct pv_worker *w)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	for (uint16_t i = 0; i < w->n_port; i++) {
+		int signal = pv_device_signal(&w->ports[i]);
+
+		if (signal != 0)
+			sigdelset(&all, signal);
+	}
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static void
+pin(int16_t cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+}
+
+static void
+add_cycles(uint64_t *to, uint64_t n)
+{
+	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
+}
+
+static uint32_t
+measured_turn(struct pv_worker *w, uint64_t from)
+{
+	uint32_t work = pv_worker_turn(w, pv_clock_at(w->clock, from));
+	uint64_t spent = rte_rdtsc() - from;
+
+	add_cycles(&w->cycles.turns, 1);
+	add_cycles(&w->cycles.all, spent);
+	if (work != 0) {
+		add_cycles(&w->cycles.busy_turns, 1);
+		add_cycles(&w->cycles.busy, spent);
+	}
+	return work;
+}
+
+static bool
+flushed(struct pv_worker *w)
+{
+	return w->stopping && (w->ctx.now >= w->stop_until || pv_tcp_idle(&w->ctx));
+}
+
+static void
+poll_until_stopped(struct pv_worker *w)
+{
+	uint32_t idle = 0;
+	uint64_t tsc = rte_rdtsc();
+
+	while (!flushed(w)) {
+		idle = measured_turn(w, tsc) != 0 ? 0 : idle + 1;
+		if (w->guest != NULL) {
+			pv_generator_turn(w->guest, rte_rdtsc());
+			idle = 0;
+		}
+		if (idle > IDLE_TURNS && !w->ctx.config->busy_poll)
+			pv_worker_sleep(w, w->ctx.now);
+		tsc = rte_rdtsc();
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct pv_worker *w = arg;
+
+	mask_signals(w);
+	pin(w->lcore);
+	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower */
+	for (uint16_t i = 0; i < w->n_port; i++)
+		pv_ip_announce(&w->ctx, i);
+	poll_until_stopped(w);
+	pv_tcp_abort_all(&w->ctx);
+	pv_bridge_flush(&w->ctx);
+	pv_tx_flush(&w->ctx);
+	rte_thread_unregister();
+	atomic_store_explicit(&w->ended, true, memory_order_release);
+	return NULL;
+}
+
+/* The thread begins with everything blocked, so that no signal meant for Python can hit it before it has set its own mask. */
+int
+pv_worker_start(struct pv_worker *w)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&w->thread, NULL, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	w->running = rc == 0;
+	return -rc;
+}
+
+void
+pv_worker_join(struct pv_worker *w)
+{
+	if (w->running)
+		pthread_join(w->thread, NULL);
+	w->running = false;
+}

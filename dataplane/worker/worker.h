@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PV_WORKER_WORKER_H
+#define PV_WORKER_WORKER_H
+
+/*
+ * One worker: a poll loop that shares nothing with its like but the rings between them. Live it is a thread of its own; in step
+ * mode whoever steps the engine runs its turns. Everything below `ctx` is touched by that thread alone, but for what says otherwise.
+ */
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/ctx.h"
+#include "base/packet.h"
+#include "bridge/bridge.h"
+#include "io/port.h"
+#include "tcp/tcp.h"
+#include "worker/clock.h"
+
+struct pv_generator;
+
+/* The service of a listener on this worker. */
+struct pv_service {
+	uint64_t listener;
+	int kind; /* enum pv_service_kind */
+};
+
+/* TSC cycles spent; written by the worker, read by anyone. */
+struct pv_worker_cycles {
+	uint64_t turns, busy_turns;
+	uint64_t all, busy; /* of all turns, and of those that found something to do */
+};
+
+struct pv_worker {
+	struct pv_ctx ctx;
+	struct pv_port *ports; /* the engine's */
+	const struct pv_clock *clock;
+	struct pv_worker_cycles cycles;
+	uint16_t n_port;
+	uint8_t step;
+	bool stopping;       /* a stop command came: flush, then end */
+	uint64_t stop_until; /* ns; by then at the latest */
+	/* Somebody who shares this thread, in turns (single-core benchmarks). */
+	struct pv_generator *guest;
+	struct pv_service service;
+	struct pv_packet packets[PV_BURST];
+	/* live */
+	pthread_t thread;
+	int16_t lcore;
+	bool running;
+	_Atomic bool ended;
+};
+
+/* Makes a worker with its ctx (ip, tcp, tx); ports are open. NULL: no memory. */
+struct pv_worker *pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *bridge, struct pv_port *ports,
+		struct rte_mempool *mbufs, const struct pv_clock *clock, const uint8_t secret[16]);
+void pv_worker_free(struct pv_worker *worker);
+
+/* One turn at ns time now: frames in, commands, timers, frames out, doorbells. Returns how much there was to do. */
+uint32_t pv_worker_turn(struct pv_worker *worker, uint64_t now);
+/* Frames of all ports through ip/ to tcp/. worker/rx_path.c */
+uint32_t pv_worker_receive(struct pv_worker *worker);
+/* Everything in the command ring, up to a burst. worker/commands.c */
+uint32_t pv_worker_commands(struct pv_worker *worker);
+
+/* Live. worker/loop.c */
+int pv_worker_start(struct pv_worker *worker);
+void pv_worker_join(struct pv_worker *worker);
+/* Sleeps until a packet, a command or the next deadline, or for a moment where the device can't wake us. worker/sleep.c */
+void pv_worker_sleep(struct pv_worker *worker, uint64_t now);
+
+#endif
