@@ -12,41 +12,15 @@
 
 /* The verbs of pv_api.h: arguments are checked, then the bridge does it or a worker is asked. */
 
-uint32_t
-pv_api_version(void)
-{
-	return PV_API_VERSION;
-}
-
-size_t
-pv_api_record_size(uint32_t n)
-{
-	static const size_t sizes[] = {
-		sizeof(struct pv_addr),
-		sizeof(struct pv_tcp_config),
-		sizeof(struct pv_port_config),
-		sizeof(struct pv_config),
-		sizeof(struct pv_request),
-		sizeof(struct pv_status),
-		sizeof(struct pv_ready),
-		sizeof(struct pv_info),
-		sizeof(struct pv_listen_params),
-		sizeof(struct pv_connect_params),
-		sizeof(struct pv_generator_params),
-		sizeof(struct pv_generator_stats),
-		sizeof(struct pv_worker_load),
-	};
-
-	return n < PV_COUNT_OF(sizes) ? sizes[n] : 0;
-}
-
 const struct pv_status *
 pv_status_of(struct pv_engine *engine, uint64_t handle)
 {
 	return pv_engine_usable(engine) == 0 ? pv_bridge_status(engine->bridge, handle) : NULL;
 }
 
-/* ---- listeners ------------------------------------------------------------------------------------------------- */
+/* ---- listeners
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static int
 check_listen(const struct pv_engine *e, const struct pv_listen_params *p)
@@ -88,8 +62,10 @@ reset_requests(struct pv_engine *engine, const struct pv_request *requests, int 
 int
 pv_listener_update(struct pv_engine *engine, uint64_t listener, uint32_t backlog, bool paused)
 {
-	struct pv_command c = { .kind = PV_CMD_LISTEN_UPDATE, .handle = listener, .a = backlog, .b = paused };
-	struct pv_request excess[64];
+	struct pv_command c = {
+		.kind = PV_CMD_LISTEN_UPDATE, .handle = listener, .a = backlog, .b = paused
+	};
+	struct pv_request excess[32];
 	int rc = pv_engine_usable(engine), n;
 
 	if (rc != 0)
@@ -97,7 +73,8 @@ pv_listener_update(struct pv_engine *engine, uint64_t listener, uint32_t backlog
 	if (backlog == 0 || backlog > engine->config.backlog_max)
 		return -EINVAL;
 	do {
-		n = pv_backlog_resize(engine->bridge, listener, backlog, excess, PV_COUNT_OF(excess));
+		n = pv_backlog_resize(
+				engine->bridge, listener, backlog, excess, PV_COUNT_OF(excess));
 		if (n < 0)
 			return n;
 		reset_requests(engine, excess, n);
@@ -109,7 +86,7 @@ int
 pv_listener_close(struct pv_engine *engine, uint64_t listener)
 {
 	struct pv_command c = { .kind = PV_CMD_LISTEN_CLOSE, .handle = listener };
-	struct pv_request waiting[64];
+	struct pv_request waiting[32];
 	int rc = pv_engine_usable(engine), n;
 
 	if (rc != 0)
@@ -140,9 +117,12 @@ pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *r
 	return rc != 0 ? rc : pv_backlog_defer(engine->bridge, listener, request);
 }
 
-/* ---- connections ----------------------------------------------------------------------------------------------- */
+/* ---- connections
+ * -----------------------------------------------------------------------------------------------
+ */
 
-/* Any worker can open a connection; it picks a port whose answers come back to it. They take turns. */
+/* Any worker can open a connection; it picks a port whose answers come back to it. They take turns.
+ */
 int
 pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle)
 {
@@ -170,7 +150,8 @@ pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uin
 }
 
 int64_t
-pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n, uint32_t flags)
+pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,
+		uint32_t flags)
 {
 	int64_t rc = pv_engine_usable(engine);
 
@@ -182,7 +163,8 @@ pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uin
 }
 
 int64_t
-pv_recv(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n, uint32_t flags)
+pv_recv(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,
+		uint32_t flags)
 {
 	int64_t rc = pv_engine_usable(engine);
 
@@ -259,7 +241,8 @@ pv_close_many(struct pv_engine *engine, const uint64_t *handles, uint32_t n, int
 }
 
 int
-pv_send_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov, int64_t *results, uint32_t n)
+pv_send_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov,
+		int64_t *results, uint32_t n)
 {
 	int rc = pv_engine_usable(engine);
 
@@ -272,7 +255,8 @@ pv_send_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_
 }
 
 int
-pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov, int64_t *results, uint32_t n)
+pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_iov *iov,
+		int64_t *results, uint32_t n)
 {
 	int rc = pv_engine_usable(engine);
 
@@ -287,7 +271,9 @@ pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_
 int
 pv_set_option(struct pv_engine *engine, uint64_t handle, int option, uint64_t value)
 {
-	struct pv_command c = { .kind = PV_CMD_OPTION, .handle = handle, .a = (uint64_t)option, .b = value };
+	struct pv_command c = {
+		.kind = PV_CMD_OPTION, .handle = handle, .a = (uint64_t)option, .b = value
+	};
 	int rc = pv_engine_usable(engine), worker;
 
 	if (rc != 0)
@@ -316,7 +302,9 @@ pv_connections(struct pv_engine *engine, uint64_t *handles, uint32_t n, uint64_t
 	return rc != 0 ? rc : (int)pv_bridge_connections(engine->bridge, handles, n, cursor);
 }
 
-/* ---- counters -------------------------------------------------------------------------------------------------- */
+/* ---- counters
+ * --------------------------------------------------------------------------------------------------
+ */
 
 uint32_t
 pv_counter_count(void)

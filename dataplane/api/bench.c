@@ -22,7 +22,7 @@
 
 #define GENERATOR_MBUFS 65535
 #define GENERATOR_FRAME (RTE_PKTMBUF_HEADROOM + 512)
-#define BOUNCES 2000
+#define BOUNCES         2000
 
 struct pv_bench {
 	struct pv_generator *generator;
@@ -83,7 +83,8 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 	if (memcmp(params->server_mac, none, sizeof(none)) == 0)
 		memcpy(params->server_mac, p->facts.mac, sizeof(none));
 	bench->cpu = cpu;
-	bench->mbufs = rte_pktmbuf_pool_create("pv_generator", GENERATOR_MBUFS, 256, 0, GENERATOR_FRAME, SOCKET_ID_ANY);
+	bench->mbufs = rte_pktmbuf_pool_create(
+			"pv_generator", GENERATOR_MBUFS, 256, 0, GENERATOR_FRAME, SOCKET_ID_ANY);
 	if (bench->mbufs != NULL)
 		bench->generator = pv_generator_new(params, p->far, 0, bench->mbufs);
 	if (bench->generator == NULL) {
@@ -95,7 +96,8 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 }
 
 int
-pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator_params *params, int cpu, char *err, size_t err_cap)
+pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator_params *params,
+		int cpu, char *err, size_t err_cap)
 {
 	struct pv_generator_params p = *params;
 	struct pv_command c = { .kind = PV_CMD_SERVICE };
@@ -108,12 +110,14 @@ pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator
 		return -EINVAL;
 	}
 	if (p.flows == 0 || p.window == 0) {
-		snprintf(err, err_cap, "a generator needs at least one flow and one handshake in flight");
+		snprintf(err, err_cap,
+				"a generator needs at least one flow and one handshake in flight");
 		return -EINVAL;
 	}
 	e->bench = new_bench(e, port, &p, cpu);
 	if (e->bench == NULL) {
-		snprintf(err, err_cap, "no memory for a generator of %u flows: give EAL more", p.flows);
+		snprintf(err, err_cap, "no memory for a generator of %u flows: give EAL more",
+				p.flows);
 		return -ENOMEM;
 	}
 	if (cpu >= 0)
@@ -140,7 +144,8 @@ pv_generator_read(struct pv_engine *e, struct pv_generator_stats *stats, uint64_
 		return -EINVAL;
 	pv_generator_stats(e->bench->generator, stats);
 	if (latency != NULL)
-		memcpy(latency, pv_generator_latency(e->bench->generator), PV_LATENCY_BUCKETS * sizeof(*latency));
+		memcpy(latency, pv_generator_latency(e->bench->generator),
+				PV_LATENCY_BUCKETS * sizeof(*latency));
 	return 0;
 }
 
@@ -171,7 +176,8 @@ pv_bench_end(struct pv_engine *e)
 		pthread_join(bench->thread, NULL);
 	}
 	pv_generator_free(bench->generator);
-	/* Frames of its pool may still lie in the wire's rings: the ports' end frees those; the pool goes with the process. */
+	/* Frames of its pool may still lie in the wire's rings: the ports' end frees those; the
+	 * pool goes with the process. */
 	if (rte_mempool_in_use_count(bench->mbufs) == 0)
 		rte_mempool_free(bench->mbufs);
 	free(bench);
@@ -206,7 +212,8 @@ pv_tsc(void)
 	return rte_rdtsc();
 }
 
-/* ---- what the machine does by itself --------------------------------------------------------------------------- */
+/* ---- what the machine does by itself
+ * --------------------------------------------------------------------------- */
 
 struct bounce {
 	_Atomic uint32_t word pv_cache_aligned;
@@ -279,7 +286,8 @@ pv_cache_line_bounce(int cpu_a, int cpu_b, uint64_t *cycles)
 int
 pv_spin_gaps(int cpu, uint64_t ns, uint64_t *latency)
 {
-	uint64_t tsc = rte_rdtsc(), end = tsc + (uint64_t)((double)ns * (double)rte_get_tsc_hz() / 1e9);
+	uint64_t tsc = rte_rdtsc(),
+		 end = tsc + (uint64_t)((double)ns * (double)rte_get_tsc_hz() / 1e9);
 	cpu_set_t before;
 
 	if (cpu < 0)

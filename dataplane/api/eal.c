@@ -16,8 +16,8 @@
 #include "base/cpu.h"
 
 /*
- * EAL runs once in a process, on a thread of its own that then sleeps for ever: rte_eal_init pins its caller and takes its signals, and neither must
- * happen to a thread of Python's.
+ * EAL runs once in a process, on a thread of its own that then sleeps for ever: rte_eal_init pins
+ * its caller and takes its signals, and neither must happen to a thread of Python's.
  */
 
 #define MAX_ARGS 64
@@ -34,14 +34,17 @@ static struct {
 static void *
 run(void *arg)
 {
+	sigset_t all;
+
 	(void)arg;
 	eal.result = rte_eal_init(eal.argc, eal.used);
 	eal.error = rte_errno;
 	sem_post(&eal.done);
 	if (eal.result < 0)
 		return NULL;
+	sigfillset(&all);
 	for (;;)
-		sigsuspend(&(sigset_t){ .__val = { [0 ... _SIGSET_NWORDS - 1] = ~0ul } });
+		sigsuspend(&all);
 }
 
 static bool
@@ -75,7 +78,8 @@ explain(char *err, size_t cap, char *log, int error)
 
 	if (line != NULL)
 		line[strcspn(line, "\n")] = '\0';
-	snprintf(err, cap, "DPDK did not start (%s)%s%s: run `pyprov doctor`", rte_strerror(error), line != NULL ? ", " : "", line != NULL ? line + 5 : "");
+	snprintf(err, cap, "DPDK did not start (%s)%s%s: run `pyprov doctor`", rte_strerror(error),
+			line != NULL ? ", " : "", line != NULL ? line + 5 : "");
 }
 
 static int
@@ -128,7 +132,9 @@ pv_eal_start(int argc, const char *const *argv, char *err, size_t err_cap)
 	int rc;
 
 	if (pv_is_forked_child()) {
-		snprintf(err, err_cap, "this process was forked after DPDK had started: use spawn or a subprocess");
+		snprintf(err, err_cap,
+				"this process was forked after DPDK had started: use spawn or a "
+				"subprocess");
 		return -EOWNERDEAD;
 	}
 	if (argc < 1 || argc > MAX_ARGS) {
@@ -143,7 +149,9 @@ pv_eal_start(int argc, const char *const *argv, char *err, size_t err_cap)
 	} else if (same_arguments(argc, argv)) {
 		rc = 0;
 	} else {
-		snprintf(err, err_cap, "DPDK runs in this process with other EAL parameters, and can't be started twice: use another process");
+		snprintf(err, err_cap,
+				"DPDK runs in this process with other EAL parameters, and can't be "
+				"started twice: use another process");
 		rc = -EEXIST;
 	}
 	pthread_mutex_unlock(&eal.lock);

@@ -17,9 +17,10 @@
 #include "io/step.h"
 #include "ip/ip.h"
 
-/* What is between a frame and its buffer's end: room for headers in front, a tag and a trailer behind. */
+/* What is between a frame and its buffer's end: room for headers in front, a tag and a trailer
+ * behind. */
 #define FRAME_SLACK 64
-#define CACHE 256
+#define CACHE       256
 
 static _Atomic uint32_t serial;
 
@@ -33,7 +34,9 @@ pv_engine_usable(const struct pv_engine *engine)
 	return atomic_load_explicit(&engine->stopped, memory_order_acquire) ? -ESHUTDOWN : 0;
 }
 
-/* ---- commands -------------------------------------------------------------------------------------------------- */
+/* ---- commands
+ * --------------------------------------------------------------------------------------------------
+ */
 
 void
 pv_engine_settle(struct pv_engine *engine)
@@ -43,7 +46,8 @@ pv_engine_settle(struct pv_engine *engine)
 	if (!engine->config.step || engine->stepping)
 		return;
 	engine->stepping = true;
-	/* A hop between workers or to ourselves takes a turn; the bound is for connections to ourselves that would talk without end. */
+	/* A hop between workers or to ourselves takes a turn; the bound is for connections to
+	 * ourselves that would talk without end. */
 	for (uint32_t turns = 0; work != 0 && turns < 100000; turns++) {
 		work = 0;
 		for (uint16_t i = 0; i < engine->config.n_worker; i++)
@@ -79,7 +83,8 @@ await(struct pv_engine *engine, struct pv_answer *answer)
 int
 pv_engine_ask(struct pv_engine *engine, int worker, const struct pv_command *command)
 {
-	uint16_t first = worker < 0 ? 0 : (uint16_t)worker, n = worker < 0 ? engine->config.n_worker : 1;
+	uint16_t first = worker < 0 ? 0 : (uint16_t)worker,
+		 n = worker < 0 ? engine->config.n_worker : 1;
 	struct pv_answer answer = { .pending = n, .waiter = -1 };
 	struct pv_command c = *command;
 	int rc = 0;
@@ -101,7 +106,8 @@ pv_engine_ask(struct pv_engine *engine, int worker, const struct pv_command *com
 	return rc != 0 ? rc : atomic_load(&answer.error);
 }
 
-/* ---- start and stop -------------------------------------------------------------------------------------------- */
+/* ---- start and stop
+ * -------------------------------------------------------------------------------------------- */
 
 static int
 check(const struct pv_config *c, char *err, size_t cap)
@@ -111,7 +117,8 @@ check(const struct pv_config *c, char *err, size_t cap)
 	else if (c->n_worker < 1 || c->n_worker > PV_MAX_WORKERS)
 		snprintf(err, cap, "%u workers: 1 to %d are possible", c->n_worker, PV_MAX_WORKERS);
 	else if (c->max_connections < 1 || c->max_connections >= 1u << 24)
-		snprintf(err, cap, "max_connections %u: 1 to %u are possible", c->max_connections, (1u << 24) - 1);
+		snprintf(err, cap, "max_connections %u: 1 to %u are possible", c->max_connections,
+				(1u << 24) - 1);
 	else
 		return 0;
 	return -EINVAL;
@@ -123,8 +130,7 @@ frame_room(const struct pv_config *c)
 	uint32_t room = 2048;
 
 	for (uint16_t i = 0; i < c->n_port; i++)
-		if (c->port[i].mtu + FRAME_SLACK > room)
-			room = c->port[i].mtu + FRAME_SLACK;
+		room = RTE_MAX(room, c->port[i].mtu + (uint32_t)FRAME_SLACK);
 	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
 }
 
@@ -136,10 +142,13 @@ make_pools(struct pv_engine *e, uint32_t number, char *err, size_t cap)
 		uint32_t cache = e->config.mbufs >= 8 * CACHE ? CACHE : 0;
 
 		snprintf(name, sizeof(name), "pv%uw%u", number, w);
-		e->mbufs[w] = rte_pktmbuf_pool_create(name, e->config.mbufs, cache, 0, frame_room(&e->config), SOCKET_ID_ANY);
+		e->mbufs[w] = rte_pktmbuf_pool_create(name, e->config.mbufs, cache, 0,
+				frame_room(&e->config), SOCKET_ID_ANY);
 		if (e->mbufs[w] == NULL) {
-			snprintf(err, cap, "no memory for %u packet buffers (%s): raise [provider] memory or lower the number of workers", e->config.mbufs,
-					rte_strerror(rte_errno));
+			snprintf(err, cap,
+					"no memory for %u packet buffers (%s): raise [provider] "
+					"memory or lower the number of workers",
+					e->config.mbufs, rte_strerror(rte_errno));
 			return -ENOMEM;
 		}
 	}
@@ -169,9 +178,12 @@ make_workers(struct pv_engine *e, char *err, size_t cap)
 	else if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
 		return -errno;
 	for (uint16_t w = 0; w < e->config.n_worker; w++) {
-		e->workers[w] = pv_worker_new(&e->config, (uint8_t)w, e->bridge, e->ports, e->mbufs[w], &e->clock, secret);
+		e->workers[w] = pv_worker_new(&e->config, (uint8_t)w, e->bridge, e->ports,
+				e->mbufs[w], &e->clock, secret);
 		if (e->workers[w] == NULL) {
-			snprintf(err, cap, "no memory for worker %u: lower [provider] max_connections", w);
+			snprintf(err, cap,
+					"no memory for worker %u: lower [provider] max_connections",
+					w);
 			return -ENOMEM;
 		}
 	}
@@ -227,7 +239,10 @@ make(struct pv_engine *e, char *err, size_t cap)
 		return rc;
 	e->bridge = pv_bridge_new(&e->config);
 	if (e->bridge == NULL) {
-		snprintf(err, cap, "no memory for %u connections: lower [provider] max_connections or memory", e->config.max_connections);
+		snprintf(err, cap,
+				"no memory for %u connections: lower [provider] max_connections or "
+				"memory",
+				e->config.max_connections);
 		return -ENOMEM;
 	}
 	pv_bridge_set_yield(e->bridge, e->config.step ? yield_step : NULL, e);
@@ -240,7 +255,8 @@ make(struct pv_engine *e, char *err, size_t cap)
 }
 
 int
-pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char *err, size_t err_cap)
+pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char *err,
+		size_t err_cap)
 {
 	struct pv_engine *e;
 	int rc;
@@ -248,7 +264,9 @@ pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char 
 	*engine = NULL;
 	err[0] = '\0';
 	if (pv_is_forked_child()) {
-		snprintf(err, err_cap, "this process was forked after DPDK had started: use spawn or a subprocess");
+		snprintf(err, err_cap,
+				"this process was forked after DPDK had started: use spawn or a "
+				"subprocess");
 		return -EOWNERDEAD;
 	}
 	rc = check(config, err, err_cap);
@@ -290,7 +308,8 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 	return 0;
 }
 
-/* ---- time, step mode ------------------------------------------------------------------------------------------- */
+/* ---- time, step mode
+ * ------------------------------------------------------------------------------------------- */
 
 uint64_t
 pv_engine_now(struct pv_engine *e)

@@ -290,7 +290,8 @@ struct pv_iov {
 	size_t len;
 };
 
-/* DETACH: the connection goes on without an owner, what arrives is thrown away, and it closes when its peer does. */
+/* DETACH: the connection goes on without an owner, what arrives is thrown away, and it closes when
+ * its peer does. */
 enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1, PV_CLOSE_DETACH = 2 };
 enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4 };
 
@@ -453,28 +454,34 @@ struct pv_worker_load {
 };
 
 /*
- * Runs a generator at the far end of a ring port, or on a port of its own kind: on a thread pinned to `cpu`, or, with cpu -1, on the thread of worker 0 in turns
- * with it. One at a time an engine. params->server_mac may be zero on a ring port.
+ * Runs a generator at the far end of a ring port, or on a port of its own kind: on a thread pinned
+ * to `cpu`, or, with cpu -1, on the thread of worker 0 in turns with it. One at a time an engine.
+ * params->server_mac may be zero on a ring port.
  */
-int pv_generator_start(struct pv_engine *engine, uint16_t port, const struct pv_generator_params *params, int cpu, char *err, size_t err_cap);
+int pv_generator_start(struct pv_engine *engine, uint16_t port,
+		const struct pv_generator_params *params, int cpu, char *err, size_t err_cap);
 int pv_generator_pause(struct pv_engine *engine); /* no new connections; answers are still given */
-int pv_generator_read(struct pv_engine *engine, struct pv_generator_stats *stats, uint64_t *latency); /* latency: PV_LATENCY_BUCKETS, or NULL */
+int pv_generator_read(struct pv_engine *engine, struct pv_generator_stats *stats,
+		uint64_t *latency); /* latency: PV_LATENCY_BUCKETS, or NULL */
 int pv_generator_stop(struct pv_engine *engine);
 int pv_worker_read(struct pv_engine *engine, int worker, struct pv_worker_load *out);
 uint64_t pv_tsc_hz(void);
 uint64_t pv_tsc(void);
-/* TSC cycles for a cache line to go from one CPU to the other and back: the median of many. Needs both CPUs for a few milliseconds. */
+/* TSC cycles for a cache line to go from one CPU to the other and back: the median of many. Needs
+ * both CPUs for a few milliseconds. */
 int pv_cache_line_bounce(int cpu_a, int cpu_b, uint64_t *cycles);
-/* A bare loop on `cpu` for ns nanoseconds: the gaps between its turns, as the generator's latencies are counted. */
+/* A bare loop on `cpu` for ns nanoseconds: the gaps between its turns, as the generator's latencies
+ * are counted. */
 int pv_spin_gaps(int cpu, uint64_t ns, uint64_t *latency);
 
 /* Built-in services that take a listener's requests inside the workers. */
 enum pv_service_kind {
-	PV_SERVICE_NONE = 0,    /* the application accepts */
-	PV_SERVICE_COUNT = 1,   /* takes each request and lets it go: the connection lives until its peer ends it */
+	PV_SERVICE_NONE = 0,  /* the application accepts */
+	PV_SERVICE_COUNT = 1, /* takes each request and lets it go: the connection lives until its
+				 peer ends it */
 	PV_SERVICE_DISCARD = 2,
 	PV_SERVICE_ECHO = 3,
-	PV_SERVICE_HTTP = 4,    /* GET /N answers N bytes; PUT and POST take what comes; keep-alive */
+	PV_SERVICE_HTTP = 4, /* GET /N answers N bytes; PUT and POST take what comes; keep-alive */
 };
 int pv_service_start(struct pv_engine *engine, uint64_t listener, int kind);
 

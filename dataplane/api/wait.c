@@ -13,7 +13,9 @@ pv_waiter_open(struct pv_engine *engine, int kind, int fd)
 
 	if (rc != 0)
 		return rc;
-	return kind == PV_WAITER_QUEUE || kind == PV_WAITER_SIGNAL ? pv_bridge_waiter_open(engine->bridge, kind, fd) : -EINVAL;
+	return kind == PV_WAITER_QUEUE || kind == PV_WAITER_SIGNAL ?
+			       pv_bridge_waiter_open(engine->bridge, kind, fd) :
+			       -EINVAL;
 }
 
 int
@@ -37,7 +39,8 @@ pv_waiter_fd(struct pv_engine *engine, int waiter)
 }
 
 int
-pv_watch(struct pv_engine *engine, int waiter, uint64_t handle, uint32_t mask, uint32_t flags, uint64_t cookie)
+pv_watch(struct pv_engine *engine, int waiter, uint64_t handle, uint32_t mask, uint32_t flags,
+		uint64_t cookie)
 {
 	int rc = pv_engine_usable(engine);
 

@@ -30,7 +30,8 @@ set_facts(struct pv_port *port, const struct pv_port_config *config)
 }
 
 int
-pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *config, struct rte_mempool *const *pools, char *err, size_t err_cap)
+pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *config,
+		struct rte_mempool *const *pools, char *err, size_t err_cap)
 {
 	const struct pv_port_config *c = &config->port[index];
 
@@ -73,7 +74,8 @@ pv_port_receive(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, 
 }
 
 uint16_t
-pv_port_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n, uint64_t now)
+pv_port_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n,
+		uint64_t now)
 {
 	if (port->kind == PV_PORT_STEP)
 		return pv_step_send(port, frames, n, now);

@@ -32,7 +32,8 @@ new_ring(uint32_t wire, const char *direction, uint16_t queue)
 }
 
 static int
-new_port(uint32_t wire, const char *end, struct rte_ring **rx, struct rte_ring **tx, uint16_t queues)
+new_port(uint32_t wire, const char *end, struct rte_ring **rx, struct rte_ring **tx,
+		uint16_t queues)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
 
@@ -47,9 +48,9 @@ start_port(uint16_t ethdev, uint16_t queues, struct rte_mempool *const *pools)
 	int rc = rte_eth_dev_configure(ethdev, queues, queues, &conf);
 
 	for (uint16_t q = 0; q < queues && rc == 0; q++) {
-		rc = rte_eth_rx_queue_setup(ethdev, q, DESCRIPTORS, SOCKET_ID_ANY, NULL, pools[q]);
+		rc = rte_eth_rx_queue_setup(ethdev, q, DESCRIPTORS, 0, NULL, pools[q]);
 		if (rc == 0)
-			rc = rte_eth_tx_queue_setup(ethdev, q, DESCRIPTORS, SOCKET_ID_ANY, NULL);
+			rc = rte_eth_tx_queue_setup(ethdev, q, DESCRIPTORS, 0, NULL);
 	}
 	return rc == 0 ? rte_eth_dev_start(ethdev) : rc;
 }
@@ -100,7 +101,8 @@ open_ends(struct pv_port *port, uint32_t wire, struct rte_mempool *const *pools)
 }
 
 int
-pv_ring_open(struct pv_port *port, uint16_t queues, struct rte_mempool *const *pools, char *err, size_t err_cap)
+pv_ring_open(struct pv_port *port, uint16_t queues, struct rte_mempool *const *pools, char *err,
+		size_t err_cap)
 {
 	uint32_t wire = atomic_fetch_add_explicit(&serial, 1, memory_order_relaxed);
 	int rc;
@@ -112,7 +114,10 @@ pv_ring_open(struct pv_port *port, uint16_t queues, struct rte_mempool *const *p
 	port->n_rx = port->n_tx = queues;
 	rc = open_ends(port, wire, pools);
 	if (rc != 0) {
-		snprintf(err, err_cap, "port %u: the ring wire cannot be made (%s): give the provider more memory", port->index, rte_strerror(-rc));
+		snprintf(err, err_cap,
+				"port %u: the ring wire cannot be made (%s): give the provider "
+				"more memory",
+				port->index, rte_strerror(-rc));
 		pv_ring_close(port);
 		return rc;
 	}

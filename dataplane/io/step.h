@@ -3,8 +3,9 @@
 #define PV_IO_STEP_H
 
 /*
- * A port without a device: frames are put in as bytes and taken out as bytes, in order. What was sent waits outside the packet pool, so that a test that never
- * looks at it starves nobody. One thread at a time.
+ * A port without a device: frames are put in as bytes and taken out as bytes, in order. What was
+ * sent waits outside the packet pool, so that a test that never looks at it starves nobody. One
+ * thread at a time.
  */
 
 #include <stddef.h>
@@ -16,7 +17,8 @@ int pv_step_open(struct pv_port *port, struct rte_mempool *pool, char *err, size
 void pv_step_close(struct pv_port *port);
 /* -EMSGSIZE: longer than a packet buffer; -ENOBUFS: no buffer left. */
 int pv_step_inject(struct pv_port *port, const void *data, size_t len);
-/* Length of the oldest frame sent, which is removed; 0: none; -ENOSPC: cap too small, the frame stays. */
+/* Length of the oldest frame sent, which is removed; 0: none; -ENOSPC: cap too small, the frame
+ * stays. */
 int pv_step_collect(struct pv_port *port, void *buf, size_t cap, uint64_t *when_ns);
 uint16_t pv_step_receive(struct pv_port *port, struct rte_mbuf **frames, uint16_t n);
 uint16_t pv_step_send(struct pv_port *port, struct rte_mbuf **frames, uint16_t n, uint64_t now);

@@ -31,7 +31,8 @@ flush(struct pv_ctx *ctx, struct stage *s)
 	uint16_t sent = 0;
 
 	for (uint32_t tries = 0; sent < s->n && tries < TRIES; tries++) {
-		sent = (uint16_t)(sent + pv_port_send(s->port, s->queue, s->frames + sent, (uint16_t)(s->n - sent), ctx->now));
+		sent = (uint16_t)(sent + pv_port_send(s->port, s->queue, s->frames + sent,
+							 (uint16_t)(s->n - sent), ctx->now));
 		if (pv_unlikely(sent < s->n))
 			rte_pause();
 	}

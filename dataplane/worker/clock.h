@@ -3,8 +3,8 @@
 #define PV_WORKER_CLOCK_H
 
 /*
- * The engine's time live: nanoseconds from the TSC, by one multiplication. It begins at one second, so that 0 can mean "never" everywhere. Constant after
- * its start; any thread.
+ * The engine's time live: nanoseconds from the TSC, by one multiplication. It begins at one second,
+ * so that 0 can mean "never" everywhere. Constant after its start; any thread.
  */
 
 #include <stdint.h>
@@ -12,6 +12,8 @@
 #include <rte_cycles.h>
 
 #define PV_CLOCK_START 1000000000ull
+
+__extension__ typedef unsigned __int128 pv_u128;
 
 struct pv_clock {
 	uint64_t base; /* TSC at the start */
@@ -21,13 +23,14 @@ struct pv_clock {
 static inline struct pv_clock
 pv_clock_start(void)
 {
-	return (struct pv_clock){ .base = rte_rdtsc(), .mult = (uint64_t)(((unsigned __int128)1000000000 << 32) / rte_get_tsc_hz()) };
+	return (struct pv_clock){ .base = rte_rdtsc(),
+		.mult = (uint64_t)(((pv_u128)1000000000 << 32) / rte_get_tsc_hz()) };
 }
 
 static inline uint64_t
 pv_clock_at(const struct pv_clock *clock, uint64_t tsc)
 {
-	return PV_CLOCK_START + (uint64_t)(((unsigned __int128)(tsc - clock->base) * clock->mult) >> 32);
+	return PV_CLOCK_START + (uint64_t)(((pv_u128)(tsc - clock->base) * clock->mult) >> 32);
 }
 
 #endif

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 
+#include "bridge/backlog.h"
 #include "bridge/slot.h"
 #include "tcp/tcp.h"
 #include "worker/service.h"
 
-/* What each command does. A function returns 0 or -errno, which the one who waits for an answer gets. */
+/* What each command does. A function returns 0 or -errno, which the one who waits for an answer
+ * gets. */
 
 typedef int (*command_fn)(struct pv_worker *w, const struct pv_command *c);
 
@@ -84,7 +86,8 @@ do_watch(struct pv_worker *w, const struct pv_command *c)
 	} else {
 		status = &pv_slot_at(&w->ctx, pv_handle_index(c->handle))->status;
 	}
-	return pv_watch_execute(&w->ctx, status, c->handle, (uint32_t)c->a, (uint32_t)c->b, (uint32_t)(c->b >> 32), c->c);
+	return pv_watch_execute(&w->ctx, status, c->handle, (uint32_t)c->a, (uint32_t)c->b,
+			(uint32_t)(c->b >> 32), c->c);
 }
 
 static int

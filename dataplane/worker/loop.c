@@ -95,7 +95,8 @@ run(void *arg)
 
 	mask_signals(w);
 	pin(w->lcore);
-	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower */
+	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower
+				*/
 	for (uint16_t i = 0; i < w->n_port; i++)
 		pv_ip_announce(&w->ctx, i);
 	poll_until_stopped(w);
@@ -107,7 +108,8 @@ run(void *arg)
 	return NULL;
 }
 
-/* The thread begins with everything blocked, so that no signal meant for Python can hit it before it has set its own mask. */
+/* The thread begins with everything blocked, so that no signal meant for Python can hit it before
+ * it has set its own mask. */
 int
 pv_worker_start(struct pv_worker *w)
 {

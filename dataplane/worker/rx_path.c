@@ -5,7 +5,8 @@
 
 #include "ip/ip.h"
 
-/* Device -> ip/ -> tcp/. With several workers a packet of another's connection goes over by hand_over. */
+/* Device -> ip/ -> tcp/. With several workers a packet of another's connection goes over by
+ * hand_over. */
 
 static void
 count_arrivals(struct pv_ctx *ctx, struct rte_mbuf *const *frames, uint32_t n)

@@ -6,6 +6,8 @@
 #include "bridge/backlog.h"
 #include "bridge/transfer.h"
 
+#define TAKE 32 /* requests a turn */
+
 static int
 set_service(struct pv_worker *w, uint64_t listener, uint64_t kind)
 {
@@ -26,13 +28,14 @@ pv_service_command(struct pv_worker *w, const struct pv_command *command)
 	return 0;
 }
 
-/* Takes every request and lets it go: the connection lives on without an owner until its peer ends it. */
+/* Takes every request and lets it go: the connection lives on without an owner until its peer ends
+ * it. */
 static uint32_t
 count(struct pv_worker *w)
 {
-	struct pv_request requests[PV_BURST];
-	uint64_t handles[PV_BURST];
-	int n = pv_backlog_take(w->ctx.bridge, w->service.listener, requests, PV_BURST);
+	struct pv_request requests[TAKE];
+	uint64_t handles[TAKE];
+	int n = pv_backlog_take(w->ctx.bridge, w->service.listener, requests, TAKE);
 
 	if (n <= 0)
 		return 0;

@@ -8,15 +8,16 @@
 #include "io/device.h"
 
 /*
- * A worker with nothing to do sleeps on its command doorbell and the interrupts of its devices, no longer than until the next deadline.
- * Devices without interrupts (rings, packet sockets, files) can't wake anybody: then it only naps.
+ * A worker with nothing to do sleeps on its command doorbell and the interrupts of its devices, no
+ * longer than until the next deadline. Devices without interrupts (rings, packet sockets, files)
+ * can't wake anybody: then it only naps.
  */
 
-#define NAP_NS 50000
+#define NAP_NS     50000
 #define LONGEST_NS 1000000000ull
 
 static uint64_t
-until_deadline(const struct pv_worker *w, uint64_t now)
+until_deadline(struct pv_worker *w, uint64_t now)
 {
 	uint64_t next = pv_wheel_next(&w->ctx.wheel), other = pv_wheel_next(&w->ctx.housekeeping);
 
@@ -77,7 +78,8 @@ pv_worker_sleep(struct pv_worker *w, uint64_t now)
 	if (pv_command_waiting(w->ctx.bridge, w->ctx.worker) || pv_worker_receive(w) != 0) {
 		pv_doorbell_disarm(bell);
 	} else {
-		span = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+		span = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+			.tv_nsec = (long)(ns % 1000000000) };
 		pv_count(&w->ctx.counters, PV_C_SLEEPS);
 		ppoll(fds, n, &span, NULL);
 		pv_doorbell_disarm(bell);

@@ -9,7 +9,8 @@
 #include "worker/generator.h"
 #include "worker/service.h"
 
-/* A secret that a worker shares with its like makes their initial sequence numbers agree; what it draws is its own. */
+/* A secret that a worker shares with its like makes their initial sequence numbers agree; what it
+ * draws is its own. */
 static void
 init_ctx(struct pv_ctx *ctx, const struct pv_config *config, uint8_t number, uint64_t now)
 {
@@ -24,10 +25,12 @@ init_ctx(struct pv_ctx *ctx, const struct pv_config *config, uint8_t number, uin
 }
 
 struct pv_worker *
-pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *bridge, struct pv_port *ports, struct rte_mempool *mbufs,
-		const struct pv_clock *clock, const uint8_t secret[16])
+pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *bridge,
+		struct pv_port *ports, struct rte_mempool *mbufs, const struct pv_clock *clock,
+		const uint8_t secret[16])
 {
-	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE, (sizeof(*w) + PV_CACHE_LINE - 1) / PV_CACHE_LINE * PV_CACHE_LINE);
+	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE,
+			(sizeof(*w) + PV_CACHE_LINE - 1) / PV_CACHE_LINE * PV_CACHE_LINE);
 
 	if (w == NULL)
 		return NULL;
@@ -39,7 +42,8 @@ pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *
 	w->lcore = config->lcore[number];
 	w->ctx.bridge = bridge;
 	w->ctx.mbufs = mbufs;
-	init_ctx(&w->ctx, config, number, config->step ? PV_CLOCK_START : pv_clock_at(clock, rte_rdtsc()));
+	init_ctx(&w->ctx, config, number,
+			config->step ? PV_CLOCK_START : pv_clock_at(clock, rte_rdtsc()));
 	if (pv_tx_init(&w->ctx, ports, config->n_port) != 0 || pv_ip_init(&w->ctx, config) != 0 ||
 			pv_tcp_init(&w->ctx, config, secret) != 0) {
 		pv_worker_free(w);
@@ -66,7 +70,8 @@ pv_worker_free(struct pv_worker *w)
 static uint32_t
 timers(struct pv_ctx *ctx)
 {
-	return pv_wheel_run(&ctx->wheel, ctx, ctx->now) + pv_wheel_run(&ctx->housekeeping, ctx, ctx->now);
+	return pv_wheel_run(&ctx->wheel, ctx, ctx->now) +
+	       pv_wheel_run(&ctx->housekeeping, ctx, ctx->now);
 }
 
 uint32_t

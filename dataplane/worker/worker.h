@@ -3,8 +3,9 @@
 #define PV_WORKER_WORKER_H
 
 /*
- * One worker: a poll loop that shares nothing with its like but the rings between them. Live it is a thread of its own; in step
- * mode whoever steps the engine runs its turns. Everything below `ctx` is touched by that thread alone, but for what says otherwise.
+ * One worker: a poll loop that shares nothing with its like but the rings between them. Live it is
+ * a thread of its own; in step mode whoever steps the engine runs its turns. Everything below `ctx`
+ * is touched by that thread alone, but for what says otherwise.
  */
 
 #include <pthread.h>
@@ -54,11 +55,13 @@ struct pv_worker {
 };
 
 /* Makes a worker with its ctx (ip, tcp, tx); ports are open. NULL: no memory. */
-struct pv_worker *pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *bridge, struct pv_port *ports,
-		struct rte_mempool *mbufs, const struct pv_clock *clock, const uint8_t secret[16]);
+struct pv_worker *pv_worker_new(const struct pv_config *config, uint8_t number,
+		struct pv_bridge *bridge, struct pv_port *ports, struct rte_mempool *mbufs,
+		const struct pv_clock *clock, const uint8_t secret[16]);
 void pv_worker_free(struct pv_worker *worker);
 
-/* One turn at ns time now: frames in, commands, timers, frames out, doorbells. Returns how much there was to do. */
+/* One turn at ns time now: frames in, commands, timers, frames out, doorbells. Returns how much
+ * there was to do. */
 uint32_t pv_worker_turn(struct pv_worker *worker, uint64_t now);
 /* Frames of all ports through ip/ to tcp/. worker/rx_path.c */
 uint32_t pv_worker_receive(struct pv_worker *worker);
@@ -68,7 +71,8 @@ uint32_t pv_worker_commands(struct pv_worker *worker);
 /* Live. worker/loop.c */
 int pv_worker_start(struct pv_worker *worker);
 void pv_worker_join(struct pv_worker *worker);
-/* Sleeps until a packet, a command or the next deadline, or for a moment where the device can't wake us. worker/sleep.c */
+/* Sleeps until a packet, a command or the next deadline, or for a moment where the device can't
+ * wake us. worker/sleep.c */
 void pv_worker_sleep(struct pv_worker *worker, uint64_t now);
 
 #endif
