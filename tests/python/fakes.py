@@ -231,7 +231,7 @@ class FakeDataplane:
         heapq.heappush(self.events, (when, next(self.numbers), function, args))
 
     def advance(self, seconds):
-        self.block(lambda: False, round(seconds * SECOND))
+        self.scheduler.pause(self.clock + round(seconds * SECOND))
 
     def request(self, local_port, peer=("10.9.0.1", 40000), data=b"", *, held=False, host=None):
         """A client's handshake ends (or its SYN is held); a full backlog shows as was_reset."""

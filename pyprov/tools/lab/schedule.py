@@ -53,7 +53,7 @@ class World(Protocol):
 class _Task:
     """One thread."""
 
-    __slots__ = ("deadline", "error", "gate", "name", "ready", "service")
+    __slots__ = ("deadline", "error", "gate", "last", "name", "ready", "service")
 
     def __init__(self, name: str, *, service: bool) -> None:
         self.name = name
@@ -62,6 +62,7 @@ class _Task:
         self.ready: Callable[[], bool] = _always
         self.deadline: int | None = None
         self.error: Exception | None = None
+        self.last = False  # lets all others go first
 
 
 class Job(Generic[T]):
@@ -119,7 +120,7 @@ class Scheduler:
     def wait(self, ready: Callable[[], bool], deadline: int | None = None) -> bool:
         """Block until `ready()` is true (True) or the clock is at `deadline` (False).
 
-        `ready` is asked by other threads too, changes nothing and never blocks.
+        `ready` is asked by other threads too, never blocks, and stays true once it was.
 
         Raises:
             Deadlock: nothing is left that could happen, and there is no deadline.
@@ -129,15 +130,21 @@ class Scheduler:
             return True
         if deadline is not None and deadline <= self._world.now():
             return False
-        task = self._current()
-        task.ready, task.deadline, task.error = ready, deadline, None
-        if self._closed:
-            raise Closed
-        self._blocked.append(task)
-        self._hand_on(task)
-        if task.error is not None:
-            raise task.error
+        self._block(self._current(), ready, deadline)
         return ready()
+
+    def pause(self, until: int) -> None:
+        """Block until the clock is at `until` and no other thread can go on at that time.
+
+        Raises:
+            Closed: the lab ends.
+        """
+        task = self._current()
+        task.last = True
+        try:
+            self._block(task, _never, until)
+        finally:
+            task.last = False
 
     def spawn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
         """Run a function on a thread of its own, from the next time on that this one blocks."""
@@ -176,6 +183,15 @@ class Scheduler:
             error = job.unasked_error()
             if error is not None:
                 raise error
+
+    def _block(self, task: _Task, ready: Callable[[], bool], deadline: int | None) -> None:
+        if self._closed:
+            raise Closed
+        task.ready, task.deadline, task.error = ready, deadline, None
+        self._blocked.append(task)
+        self._hand_on(task)
+        if task.error is not None:
+            raise task.error
 
     def _start(self, name: str, work: Callable[[], None], *, service: bool) -> None:
         task = _Task(name, service=service)
@@ -227,6 +243,7 @@ class Scheduler:
         """
         while not all(task.service for task in self._blocked):
             runnable = [task for task in self._blocked if self._can_go_on(task)]
+            runnable = [task for task in runnable if not task.last] or runnable
             if runnable:
                 chosen = runnable[0] if len(runnable) == 1 else self._random.choice(runnable)
                 self._blocked.remove(chosen)
@@ -263,3 +280,7 @@ class Scheduler:
 
 def _always() -> bool:
     return True
+
+
+def _never() -> bool:
+    return False
