@@ -23,6 +23,7 @@ in a lab the thread that would give it back does not run before this one blocks.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import socket
@@ -127,6 +128,8 @@ class DataplaneError(Exception):
         self.verb = verb
 
     def __str__(self) -> str:
+        if self.error == -errno.EOWNERDEAD:
+            return f"{self.verb}: the engine is the parent's of this forked process"
         return f"{self.verb}: {os.strerror(-self.error)}"
 
 

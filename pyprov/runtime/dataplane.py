@@ -1,0 +1,557 @@
+"""The one door to the extension: core/port.py's Dataplane on a C engine.
+
+Lifetime. A call under way holds a reference to the engine's pointer object for as long as it is in
+C. `stop` therefore takes the pointer away from the object, wakes whoever sleeps, and frees the
+engine when the count of references says that nobody is inside any more: no call pays for a lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import struct
+import sys
+import threading
+import time
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from pyprov._dataplane import ffi, lib
+from pyprov.core.port import (
+    CLOSE_GRACEFUL,
+    REQUEST_DTYPE,
+    DataplaneError,
+    Info,
+    Ready,
+    Request,
+)
+from pyprov.runtime import abi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+    from typing_extensions import Buffer
+
+    from pyprov._dataplane import Array, Config, Engine, Iov, Pointer, TcpConfig
+    from pyprov._dataplane import Status as StatusRecord
+    from pyprov.core.port import Buffers, ConnectParams, ListenParams
+
+abi.check(ffi, lib)
+
+_REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
+_READY: Final = struct.Struct("<QQI4x")
+_ERROR_SIZE: Final = 512
+_FOREVER: Final = -1
+_FRAME_SIZE: Final = 65536 + 64
+
+
+class StartError(Exception):
+    """EAL or an engine did not start; the text is one line with the cause and the cure."""
+
+
+def start_eal(arguments: Sequence[str]) -> None:
+    """Start EAL, once a process; again with equal arguments does nothing.
+
+    Raises:
+        StartError: it failed, or runs already with other arguments.
+    """
+    text = ffi.new("char[]", _ERROR_SIZE)
+    words = [ffi.new("char[]", word.encode()) for word in arguments]
+    result = lib.pv_eal_start(len(words), ffi.new("char *[]", words), text, _ERROR_SIZE)
+    _check_start(result, text, "EAL")
+
+
+def after_fork_in_child() -> None:
+    """Make every later call fail with -EOWNERDEAD: memory and devices are the parent's."""
+    lib.pv_after_fork_in_child()
+
+
+def _check_start(result: int, text: Array[bytes], what: str) -> None:
+    if result < 0:
+        why = ffi.string(text).decode(errors="replace").strip() or os.strerror(-result)
+        raise StartError(f"{what} did not start: {why}")
+
+
+def _check(result: int, verb: str) -> int:
+    if result < 0:
+        raise DataplaneError(result, verb)
+    return result
+
+
+class Home:
+    """Is the engine still there?"""
+
+    __slots__ = ("alive",)
+
+    def __init__(self) -> None:
+        self.alive = True
+
+
+class _Field:
+    """One member of a status view."""
+
+    __slots__ = ("_get",)
+
+    def __init__(self, name: str) -> None:
+        self._get: Callable[[StatusRecord], int] = attrgetter(name)
+
+    def __get__(self, view: _StatusView, owner: type[_StatusView]) -> int:
+        # Between these two lines no other thread can run, so the engine can't go away.
+        return self._get(view.record) if view.home.alive else 0
+
+
+class _StatusView:
+    """core.port.Status on a record in shared memory."""
+
+    __slots__ = ("home", "record")
+
+    def __init__(self, record: StatusRecord, home: Home) -> None:
+        self.record = record
+        self.home = home
+
+    generation = _Field("generation")
+    ready = _Field("ready")
+    reads = _Field("reads")
+    writes = _Field("writes")
+    oobs = _Field("oobs")
+    accepts = _Field("accepts")
+    closes = _Field("closes")
+    qos = _Field("qos")
+    error = _Field("error")
+    state = _Field("state")
+    queued = _Field("queued")
+    rx_total = _Field("rx_total")
+    tx_acked = _Field("tx_acked")
+
+
+class _Bell:
+    """An eventfd that is closed with its last reference."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self) -> None:
+        self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def __del__(self) -> None:
+        os.close(self.fd)
+
+
+def _vector(buffers: Buffers, *, writable: bool) -> tuple[Array[Iov], int, list[Pointer]]:
+    """Return the pv_iov array, its length, and what keeps the memory in place."""
+    try:
+        views = [ffi.from_buffer(buffers, writable)]  # type: ignore[arg-type] # tried, not known
+    except TypeError:
+        views = [ffi.from_buffer(buffer, writable) for buffer in buffers]  # type: ignore[union-attr]
+    vector = ffi.new("struct pv_iov[]", len(views))
+    for i, view in enumerate(views):
+        entry = vector[i]
+        entry.base = view
+        entry.len = len(view)
+    return vector, len(views), [*views]
+
+
+class Waiter:
+    """core.port.Waiter on a waiter of the engine."""
+
+    __slots__ = ("_dataplane", "_number", "_scratch")
+
+    _SCRATCH = 256
+
+    def __init__(self, dataplane: EngineDataplane, number: int) -> None:
+        self._dataplane = dataplane
+        self._number = number
+        self._scratch = ffi.new("struct pv_ready[]", self._SCRATCH)
+
+    def watch(self, handle: int, mask: int, *, once: bool = False, cookie: int = 0) -> None:
+        """See core.port.Waiter."""
+        flags = lib.PV_WATCH_ONCE if once else 0
+        engine = self._dataplane.engine
+        _check(lib.pv_watch(engine, self._number, handle, mask, flags, cookie), "watch")
+
+    def take(self, n: int = 256) -> list[Ready]:
+        """See core.port.Waiter."""
+        n = min(n, self._SCRATCH)
+        engine = self._dataplane.engine
+        count = _check(lib.pv_waiter_take(engine, self._number, self._scratch, n), "take")
+        memory = ffi.buffer(self._scratch, count * _READY.size)
+        return [Ready(*row) for row in _READY.iter_unpack(memory)]
+
+    def wait(self, timeout_ns: int | None = None) -> bool:
+        """See core.port.Waiter."""
+        return self._dataplane.sleep(self._number, timeout_ns)
+
+    def wait_for(self, handle: int, mask: int, timeout_ns: int | None = None) -> int:
+        """See core.port.Waiter."""
+        dataplane = self._dataplane
+        status, generation = dataplane.status(handle), handle >> 32
+        end = None if timeout_ns is None else dataplane.now() + timeout_ns
+        while status.generation == generation:
+            bits = status.ready & mask
+            if bits:
+                return bits
+            left = None if end is None else end - dataplane.now()
+            if (left is not None and left <= 0) or not self._wait_once(handle, mask, left):
+                break
+        return status.ready & mask if status.generation == generation else 0
+
+    def _wait_once(self, handle: int, mask: int, timeout_ns: int | None) -> bool:
+        """Sleep until the handle is reported; False: it was something else."""
+        try:
+            self.watch(handle, mask, once=True)
+        except DataplaneError as error:
+            if error.error == -errno.EBADF:
+                return False
+            raise
+        reported = False
+        try:
+            self.wait(timeout_ns)
+        finally:
+            reported = any(ready.handle == handle for ready in self.take())
+            if not reported:
+                with contextlib.suppress(DataplaneError):
+                    self.watch(handle, 0)
+                self.take()
+        return reported
+
+    def ring(self) -> None:
+        """See core.port.Waiter."""
+        _check(lib.pv_waiter_ring(self._dataplane.engine, self._number), "ring")
+
+    def fileno(self) -> int:
+        """See core.port.Waiter."""
+        return _check(lib.pv_waiter_fd(self._dataplane.engine, self._number), "fileno")
+
+    def close(self) -> None:
+        """See core.port.Waiter."""
+        number, self._number = self._number, -1
+        if number >= 0:
+            self._dataplane.close_waiter(number)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(DataplaneError):
+            self.close()
+
+
+class EngineDataplane:
+    """core.port.Dataplane on one C engine; see there for what the methods mean.
+
+    Attributes:
+        engine: the C engine. Taken away by `stop`; reading it raises -ESHUTDOWN from then on.
+        home: alive until then.
+    """
+
+    def __init__(self, config: Config) -> None:
+        """Start an engine.
+
+        Args:
+            config: the filled-in struct pv_config, see runtime/convert.py.
+
+        Raises:
+            StartError: it did not start.
+        """
+        text = ffi.new("char[]", _ERROR_SIZE)
+        made = ffi.new("struct pv_engine **")
+        _check_start(lib.pv_engine_start(config, made, text, _ERROR_SIZE), text, "the engine")
+        self.engine: Engine = made[0]
+        self.home = Home()
+        self._stopping = _Bell()
+        self._waiters: set[int] = set()
+        self._of_thread = threading.local()
+        self._process = os.getpid()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            """Say what is wrong when the engine was taken away."""
+            if name == "engine":
+                raise DataplaneError(-errno.ESHUTDOWN, "engine")
+            raise AttributeError(name)
+
+    def now(self) -> int:
+        return lib.pv_engine_now(self.engine)
+
+    def stop(self, flush_ns: int) -> None:
+        if os.getpid() != self._process:
+            raise DataplaneError(-errno.EOWNERDEAD, "stop")
+        engine = self.engine
+        del self.engine
+        self.home.alive = False
+        os.eventfd_write(self._stopping.fd, 1)
+        # Two references are ours: the local name and getrefcount's argument.
+        while sys.getrefcount(engine) > 2:
+            for number in list(self._waiters):
+                lib.pv_waiter_ring(engine, number)
+            os.sched_yield()
+        _check(lib.pv_engine_stop(engine, flush_ns), "stop")
+
+    # Listeners
+
+    def listen(self, params: ListenParams) -> int:
+        record = ffi.new("struct pv_listen_params *")
+        ffi.buffer(record.local)[:] = params.local
+        record.port = params.port
+        record.family = params.family
+        record.backlog = params.backlog
+        record.conditional = params.conditional
+        record.paused = params.paused
+        record.reuse = params.reuse
+        record.recv_buffer = params.recv_buffer
+        record.send_buffer = params.send_buffer
+        record.backlog_overflow = params.backlog_overflow
+        record.half_open_overflow = params.half_open_overflow
+        record.syn_cookies = params.syn_cookies
+        handle = ffi.new("uint64_t *")
+        _check(lib.pv_listen(self.engine, record, handle), "listen")
+        return handle[0]
+
+    def listener_update(self, listener: int, backlog: int, *, paused: bool) -> None:
+        result = lib.pv_listener_update(self.engine, listener, backlog, paused)
+        _check(result, "listener_update")
+
+    def listener_close(self, listener: int) -> None:
+        _check(lib.pv_listener_close(self.engine, listener), "listener_close")
+
+    def accept(self, listener: int) -> Request | None:
+        record = ffi.new("struct pv_request *")
+        if not _check(lib.pv_accept(self.engine, listener, record, 1), "accept"):
+            return None
+        return Request._make(_REQUEST.unpack(ffi.buffer(record)))
+
+    def accept_many(self, listener: int, out: npt.NDArray[np.void]) -> int:
+        if out.dtype != REQUEST_DTYPE:
+            raise TypeError("accept_many fills an array of core.port.REQUEST_DTYPE")
+        rows = ffi.from_buffer("struct pv_request[]", out, require_writable=True)
+        return _check(lib.pv_accept(self.engine, listener, rows, len(out)), "accept_many")
+
+    def defer(self, listener: int, request: Request) -> None:
+        record = ffi.new("struct pv_request *")
+        ffi.buffer(record)[:] = _REQUEST.pack(*request)
+        _check(lib.pv_defer(self.engine, listener, record), "defer")
+
+    # Connections
+
+    def connect(self, params: ConnectParams) -> int:
+        record = ffi.new("struct pv_connect_params *")
+        ffi.buffer(record.local)[:] = params.local
+        ffi.buffer(record.peer)[:] = params.peer
+        record.local_port = params.local_port
+        record.peer_port = params.peer_port
+        record.recv_buffer = params.recv_buffer
+        record.send_buffer = params.send_buffer
+        record.qos = params.qos
+        handle = ffi.new("uint64_t *")
+        _check(lib.pv_connect(self.engine, record, handle), "connect")
+        return handle[0]
+
+    def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
+        vector, n, _memory = _vector(buffers, writable=False)
+        count = lib.pv_send(self.engine, handle, vector, n, flags)
+        return None if count == -errno.EAGAIN else _check(count, "send")
+
+    def recv(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
+        vector, n, _memory = _vector(buffers, writable=True)
+        count = lib.pv_recv(self.engine, handle, vector, n, flags)
+        return None if count == -errno.EAGAIN else _check(count, "recv")
+
+    def readable(self, handle: int) -> int:
+        return _check(lib.pv_readable(self.engine, handle), "readable")
+
+    def shutdown_send(self, handle: int) -> None:
+        _check(lib.pv_shutdown_send(self.engine, handle), "shutdown_send")
+
+    def shutdown_receive(self, handle: int) -> None:
+        _check(lib.pv_shutdown_receive(self.engine, handle), "shutdown_receive")
+
+    def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
+        _check(lib.pv_close(self.engine, handle, how), "close")
+
+    def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:
+        numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
+        return _check(lib.pv_close_many(self.engine, numbers, len(handles), how), "close_many")
+
+    def send_many(
+        self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
+    ) -> npt.NDArray[np.int64]:
+        return self._many(lib.pv_send_many, handles, _vector(buffers, writable=False))
+
+    def recv_many(
+        self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
+    ) -> npt.NDArray[np.int64]:
+        return self._many(lib.pv_recv_many, handles, _vector(buffers, writable=True))
+
+    def _many(
+        self,
+        verb: Callable[[Engine, Pointer, Pointer, Pointer, int], int],
+        handles: npt.NDArray[np.uint64],
+        vector: tuple[Array[Iov], int, list[Pointer]],
+    ) -> npt.NDArray[np.int64]:
+        entries, n, _memory = vector
+        if n != len(handles):
+            raise ValueError(f"{len(handles)} handles and {n} buffers")
+        results = np.empty(n, np.int64)
+        numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
+        out = ffi.from_buffer("int64_t[]", results, require_writable=True)
+        _check(verb(self.engine, numbers, entries, out, n), "many")
+        return results
+
+    def set_option(self, handle: int, option: int, value: int) -> None:
+        _check(lib.pv_set_option(self.engine, handle, option, value), "set_option")
+
+    def info(self, handle: int) -> Info:
+        record = ffi.new("struct pv_info *")
+        _check(lib.pv_get_info(self.engine, handle, record), "info")
+        ends = (bytes(ffi.buffer(record.local)), bytes(ffi.buffer(record.peer)))
+        return Info(*ends, *(getattr(record, name) for name in Info.__slots__[2:]))
+
+    def connections(self) -> list[int]:
+        page = 1024
+        numbers, cursor = ffi.new("uint64_t[]", page), ffi.new("uint64_t *")
+        found: list[int] = []
+        while True:
+            n = _check(lib.pv_connections(self.engine, numbers, page, cursor), "connections")
+            if n == 0:
+                return found
+            found += ffi.unpack(numbers, n)
+
+    def status(self, handle: int) -> _StatusView:
+        record = lib.pv_status_of(self.engine, handle)
+        if not record:
+            raise DataplaneError(-errno.EBADF, "status")
+        return _StatusView(record, self.home)
+
+    # Waiting
+
+    def thread_waiter(self) -> Waiter:
+        try:
+            waiter: Waiter = self._of_thread.waiter
+        except AttributeError:
+            waiter = self._of_thread.waiter = self.open_waiter()
+        return waiter
+
+    def open_waiter(self) -> Waiter:
+        return self._open(lib.PV_WAITER_QUEUE, -1)
+
+    def open_signal(self, fd: int) -> Waiter:
+        return self._open(lib.PV_WAITER_SIGNAL, fd)
+
+    def _open(self, kind: int, fd: int) -> Waiter:
+        number = _check(lib.pv_waiter_open(self.engine, kind, fd), "open_waiter")
+        self._waiters.add(number)
+        return Waiter(self, number)
+
+    def close_waiter(self, number: int) -> None:
+        """Close a waiter by its number, for Waiter.close."""
+        self._waiters.discard(number)
+        _check(lib.pv_waiter_close(self.engine, number), "close_waiter")
+
+    def sleep(self, waiter: int, timeout_ns: int | None) -> bool:
+        """Sleep on a waiter; a lab does this in virtual time."""
+        left = _FOREVER if timeout_ns is None else max(timeout_ns, 0)
+        end = time.monotonic_ns() + left
+        while True:
+            result = lib.pv_waiter_wait(self.engine, waiter, left)
+            if not self.home.alive:
+                raise DataplaneError(-errno.ESHUTDOWN, "wait")
+            if result != -errno.EINTR:
+                return _check(result, "wait") == 1
+            if left != _FOREVER:
+                left = max(end - time.monotonic_ns(), 0)
+
+    def wait_fds(self, fds: Sequence[int], timeout_ns: int | None = None) -> list[int]:
+        stopping = self._stopping
+        poll = select.poll()
+        for fd in {stopping.fd, *fds}:
+            poll.register(fd, select.POLLIN)
+        ready = {fd for fd, _ in poll.poll(None if timeout_ns is None else timeout_ns / 1e6)}
+        if stopping.fd in ready:
+            raise DataplaneError(-errno.ESHUTDOWN, "wait_fds")
+        return [fd for fd in fds if fd in ready]
+
+    def start_service(self, function: Callable[[], None], name: str) -> None:
+        threading.Thread(target=until_stop(function), name=name, daemon=True).start()
+
+    # Counters
+
+    def counters(self, worker: int | None = None) -> dict[str, int]:
+        n = lib.pv_counter_count()
+        values = ffi.new("uint64_t[]", n)
+        _check(
+            lib.pv_counters(self.engine, -1 if worker is None else worker, values, n), "counters"
+        )
+        names = (ffi.string(lib.pv_counter_name(i)).decode() for i in range(n))
+        return dict(zip(names, ffi.unpack(values, n), strict=True))
+
+    # Beyond the port: the engine's own
+
+    def configure(self, tcp: TcpConfig) -> None:
+        """Replace the [tcp] table for connections and listeners made from now on."""
+        _check(lib.pv_engine_configure(self.engine, tcp), "configure")
+
+    def reset(self) -> None:
+        """Abort all connections without a packet and empty all tables."""
+        _check(lib.pv_engine_reset(self.engine), "reset")
+
+
+class StepDataplane(EngineDataplane):
+    """An engine in step mode: no thread, a virtual clock, frames as bytes. One caller at a time."""
+
+    def step(self, now_ns: int) -> None:
+        """Run one turn at the given time, which never goes back."""
+        _check(lib.pv_engine_step(self.engine, now_ns), "step")
+
+    def is_rung(self, waiter: int) -> bool:
+        """Ask whether a sleep on this waiter would end at once; that takes the ring away."""
+        return _check(lib.pv_waiter_wait(self.engine, waiter, 0), "wait") == 1
+
+    def inject(self, port: int, frame: Buffer) -> None:
+        """Let a frame arrive at the next turn."""
+        data = ffi.from_buffer(frame)
+        _check(lib.pv_engine_inject(self.engine, port, data, len(data)), "inject")
+
+    def collect(self, port: int) -> list[tuple[int, bytes]]:
+        """Take the frames sent since the last call, with their times in nanoseconds."""
+        frames: list[tuple[int, bytes]] = []
+        memory, when = ffi.new("char[]", _FRAME_SIZE), ffi.new("uint64_t *")
+        while True:
+            result = lib.pv_engine_collect(self.engine, port, memory, _FRAME_SIZE, when)
+            size = _check(result, "collect")
+            if size == 0:
+                return frames
+            frames.append((when[0], bytes(ffi.buffer(memory, size))))
+
+    def deadline(self, *, housekeeping: bool) -> int | None:
+        """Return when the next timer is due; without housekeeping, of a connection's timers."""
+        due = lib.pv_engine_deadline(self.engine, housekeeping)
+        return None if due == 2**64 - 1 else due
+
+
+def until_stop(function: Callable[[], None]) -> Callable[[], None]:
+    """Make a service end quietly when its engine stops."""
+
+    def serve() -> None:
+        try:
+            function()
+        except DataplaneError as error:
+            if error.error != -errno.ESHUTDOWN:
+                raise
+
+    return serve
+
+
+def new_config() -> Config:
+    """Return an empty struct pv_config for runtime/convert.py to fill."""
+    return ffi.new("struct pv_config *")
+
+
+def new_tcp_config() -> TcpConfig:
+    """Return an empty [tcp] table."""
+    return ffi.new("struct pv_tcp_config *")
+
+
+def _numbers(handles: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    return np.ascontiguousarray(handles, np.uint64)
