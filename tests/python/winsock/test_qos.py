@@ -217,6 +217,7 @@ def words(*values):
         (words(2002, 8), codes.WSA_QOS_EOBJLENGTH),
         (words(2003, 16, 1, 1), codes.WSA_QOS_EOBJLENGTH),
         (words(1000, 12, 1), codes.WSA_QOS_EOBJLENGTH),
+        (words(1001, 12, 0, 1001, 16, 0), codes.WSA_QOS_EOBJLENGTH),
         (words(2001, 7), codes.WSA_QOS_EOBJLENGTH),
         (words(4711, 8), codes.WSA_QOS_EUNKOWNPSOBJ),
         (words(2002, 12, 4), codes.WSA_QOS_ESDMODEOBJ),

@@ -163,6 +163,7 @@ def test_tcp_info_fields_lie_where_windows_has_them():
     found = {index: byte for index, byte in enumerate(packed) if byte}
     assert found == {0: 4, 20: 0x11, 48: 0x22, 84: 0x33, 96: 0x44, 128: 0x55}
     assert TCP_INFO_v1.unpack(packed) == info
+    assert TCP_INFO_v0(4, RttUs=0x11, BytesOut=0x22, SynRetrans=0x33).pack() == packed[:88]
     assert TCP_INFO_v0.unpack(packed).SynRetrans == 0x33
 
 
