@@ -4,7 +4,6 @@
 
 enum {
 	OPT_PAD1 = 0,
-	OPT_PADN = 1,
 	ACTION_SKIP = 0,
 	ACTION_DISCARD = 1,
 	ACTION_REPORT = 2,
@@ -17,7 +16,10 @@ fail(struct pv_ip6_upper *out, enum pv_ip6_error error, size_t at)
 	return error;
 }
 
-/* What the two high bits of an option that is not known ask for (RFC 8200 4.2). */
+/*
+ * What the two high bits of an option that is not known ask for (RFC 8200 4.2). Padding and all
+ * that a host may pass over say "skip".
+ */
 static enum pv_ip6_error
 unknown_option(uint8_t type)
 {
@@ -46,7 +48,7 @@ walk_options(const uint8_t *p, size_t off, size_t end, struct pv_ip6_upper *out)
 		}
 		if (end - off < 2 || end - off - 2 < p[off + 1])
 			return fail(out, PV_IP6_OPT_LENGTH, off);
-		error = p[off] == OPT_PADN ? PV_IP6_OK : unknown_option(p[off]);
+		error = unknown_option(p[off]);
 		if (error != PV_IP6_OK)
 			return fail(out, error, off);
 		off += 2U + p[off + 1];

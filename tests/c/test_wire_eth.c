@@ -61,6 +61,8 @@ test_eth_parse(void)
 static void
 test_eth_build(void)
 {
+	uint8_t want[PV_ETH_HDR_LEN], built[32];
+
 	for (uint8_t tags = 0; tags <= 2; tags++) {
 		struct pv_eth eth = { .type = 0x0800, .tci = { 0x6064, 0x00c8 }, .n_tags = tags };
 		struct pv_eth back;
@@ -79,6 +81,11 @@ test_eth_build(void)
 					    0x88a8,
 				"the outer tag of two is a service tag");
 	}
+	hex(want, "020000000002 020000000001 86dd");
+	pv_eth_build(built, mac2, mac1, PV_ETHERTYPE_IP6);
+	CHECK(memcmp(built, want, PV_ETH_HDR_LEN) == 0, "an untagged header, byte for byte");
+	CHECK_EQ(pv_eth_build_tagged(built, mac2, mac1, &(struct pv_eth){ .n_tags = 3 }), 22,
+			"never more than two tags");
 }
 
 static void
@@ -93,9 +100,10 @@ test_eth_addresses(void)
 	CHECK(!pv_eth_is_broadcast(almost) && pv_eth_is_multicast(almost), "another group");
 	CHECK(!pv_eth_is_multicast(mac1) && !pv_eth_is_zero(mac1), "a host");
 	CHECK(pv_eth_is_zero(zero), "zero");
+	CHECK(!pv_eth_is_zero((const uint8_t[]){ 0, 0, 0, 0, 0, 1 }), "nearly zero");
 	CHECK(!pv_eth_equal(mac1, mac2) && pv_eth_equal(mac1, mac1), "equality");
-	pv_eth_of_multicast4(mac, PV_IP4_ADDR(224, 129, 2, 3));
-	CHECK(pv_eth_equal(mac, (const uint8_t[]){ 0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 }),
+	pv_eth_of_multicast4(mac, PV_IP4_ADDR(224, 129, 2, 4));
+	CHECK(pv_eth_equal(mac, (const uint8_t[]){ 0x01, 0x00, 0x5e, 0x01, 0x02, 0x04 }),
 			"23 bits of an IPv4 group");
 	hex(group6, "ff020000000000000000 0001ff 00abcd");
 	pv_eth_of_multicast6(mac, group6);
@@ -162,11 +170,14 @@ test_arp(void)
 	arp.tpa = arp.spa;
 	CHECK(pv_arp_is_gratuitous(&arp), "an announcement");
 	arp.op = PV_ARP_REQUEST;
+	CHECK(!pv_arp_is_probe(&arp), "an announcement by a request is no probe");
 	arp.spa = 0;
 	CHECK(pv_arp_is_probe(&arp) && !pv_arp_is_gratuitous(&arp), "a probe");
 	pv_arp_build(built, &arp);
 	CHECK_EQ(pv_arp_parse(built, PV_ARP_LEN, &arp), PV_ARP_OK,
 			"which may come from no address");
+	arp.tpa = 0;
+	CHECK(!pv_arp_is_gratuitous(&arp), "nothing announces that it has none");
 }
 
 int

@@ -179,7 +179,7 @@ test_block_vectors(void)
 {
 	for (unsigned int i = 0; i < PV_COUNT_OF(blocks); i++) {
 		struct pv_hs_block want = blocks[i].want, got;
-		uint8_t text[256], built[256];
+		uint8_t text[256], built[256] = { 0 }, *place;
 		size_t n = hex(text, blocks[i].text);
 
 		if (want.present & PV_HS_HAS_SENDING) {
@@ -190,8 +190,9 @@ test_block_vectors(void)
 				blocks[i].name);
 		CHECK(same(&got, &want), "read");
 		CHECK_EQ(pv_hs_block_len(&want), n, "its length");
-		CHECK_EQ(pv_hs_block_encode(built, n, &want), n, "fits exactly");
-		CHECK(memcmp(built, text, n) == 0, "written");
+		place = tight(built, n);
+		CHECK_EQ(pv_hs_block_encode(place, n, &want), n, "fits exactly");
+		CHECK(memcmp(place, text, n) == 0, "written");
 		CHECK_EQ(pv_hs_block_encode(built, n - 1, &want), 0, "not into a byte less");
 		for (size_t cut = 0; cut < n; cut++)
 			pv_hs_block_decode(tight(text, cut), cut, &got);
@@ -261,6 +262,9 @@ test_block_sizes(void)
 	CHECK_EQ(pv_hs_block_decode(block, 1221, &got), PV_HS_BLOCK_SIZE, "a byte more is not");
 	b.provider_len = 1218;
 	CHECK_EQ(pv_hs_block_encode(block, sizeof(block), &b), 0, "nor written");
+	b = (struct pv_hs_block){ .present = PV_HS_HAS_STATUS, .data_len = 1025 };
+	CHECK_EQ(pv_hs_block_encode(block, sizeof(block), &b), 7,
+			"what is not present does not count");
 	b.present = 0;
 	CHECK_EQ(pv_hs_block_encode(block, sizeof(block), &b), 0, "a block of nothing is none");
 }

@@ -133,6 +133,10 @@ test_long_quote(void)
 	CHECK_EQ(n, 576 - 20, "an error fits 576 bytes");
 	CHECK_EQ(pv_icmp_parse(built, n, &back), PV_ICMP_OK, "with a good checksum");
 	CHECK_EQ(pv_ld32be(built + 4), 0, "and no MTU that is not its business");
+	m.data_len = 0;
+	CHECK_EQ(pv_icmp_build(built, PV_ICMP_HDR_LEN, &m), 8, "a bare header fits its own length");
+	CHECK_EQ(pv_icmp_parse(built, 8, &back), PV_ICMP_OK, "and is a message");
+	m.data_len = sizeof(packet);
 	m.type = PV_ICMP_ECHO;
 	CHECK_EQ(pv_icmp_build(built, sizeof(built), &m), 1508, "an echo is never cut");
 }

@@ -151,6 +151,12 @@ test_build(void)
 	n = pv_icmp6_build(built, sizeof(built), &m, &ip);
 	CHECK_EQ(n, 1280 - 40, "an error fits the minimum MTU");
 	CHECK_EQ(pv_icmp6_parse(built, n, ip.src, ip.dst, &m), PV_ICMP6_OK, "checksum and all");
+	memset(built + 2, 0xa5, 2);
+	pv_icmp6_csum_set(built, n, ip.src, ip.dst);
+	CHECK_EQ(pv_icmp6_parse(built, n, ip.src, ip.dst, &m), PV_ICMP6_OK, "set over an old one");
+	m.data_len = 0;
+	CHECK_EQ(pv_icmp6_build(built, PV_ICMP6_HDR_LEN, &m, &ip), 8, "a bare header fits itself");
+	CHECK_EQ(pv_icmp6_parse(built, 8, ip.src, ip.dst, &m), PV_ICMP6_OK, "and is a message");
 	CHECK(pv_icmp6_is_error(0) && pv_icmp6_is_error(127) && !pv_icmp6_is_error(128), "errors");
 }
 
@@ -217,6 +223,40 @@ test_nd_parse(void)
 	CHECK_EQ(pv_nd_parse(packet + PV_IP6_HDR_LEN, 24, &ip, &nd), PV_ND_TARGET, "for nobody");
 }
 
+/* Options that say nothing here must not be walked out of, nor for ever. */
+static void
+test_nd_options(void)
+{
+	static const struct {
+		const char *name, *options;
+		enum pv_nd_error error;
+	} tails[] = {
+		{ "unknown, then the address", "0e01000000000000 0101020000000001", PV_ND_OK },
+		{ "long unknown, then the address",
+				"0e02000000000000 0000000000000000 0101020000000001", PV_ND_OK },
+		{ "unknown of length 0", "0e00000000000000 0101020000000001", PV_ND_OPTION },
+		{ "unknown past the end", "0e03000000000000 0101020000000001", PV_ND_OPTION },
+		{ "address of two units", "0102020000000001 0000000000000000", PV_ND_OPTION },
+	};
+	struct pv_nd nd;
+	struct pv_ip6 ip;
+
+	for (unsigned int i = 0; i < PV_COUNT_OF(tails); i++) {
+		size_t n = PV_ND_LEN;
+
+		load(SOLICIT, &ip);
+		n += hex(packet + PV_IP6_HDR_LEN + n, tails[i].options);
+		CHECK_EQ(pv_nd_parse(tight(packet + PV_IP6_HDR_LEN, n), n, &ip, &nd),
+				tails[i].error, tails[i].name);
+		CHECK(tails[i].error != PV_ND_OK || (nd.has_lladdr && nd.lladdr[5] == 1), "taken");
+	}
+	load(ADVERT, &ip);
+	packet[44] = PV_ND_OVERRIDE;
+	ip.dst[0] = 0xff;
+	CHECK_EQ(pv_nd_parse(packet + PV_IP6_HDR_LEN, PV_ND_LEN_MAX, &ip, &nd), PV_ND_OK,
+			"an unsolicited advertisement to a group");
+}
+
 static void
 test_nd_build(void)
 {
@@ -245,6 +285,7 @@ main(void)
 	test_quote();
 	test_build();
 	test_nd_parse();
+	test_nd_options();
 	test_nd_build();
 	return tap_done();
 }

@@ -70,6 +70,7 @@ static const struct {
 	{ "the other shared kind", "fe0a 50565350 4102 01f4", UNKNOWN, { 0 } },
 	{ "handshake option of wrong length", "fd08 50565350 4102 02040218", MALFORMED | MSS,
 			{ .mss = 536 } },
+	{ "handshake option without content", "fd06 50565350", MALFORMED, { 0 } },
 	{ "handshake option too long", "fd0c 50565350 4102 01f40000", MALFORMED, { 0 } },
 	{ "length 0", "02000218", MALFORMED, { 0 } },
 	{ "length 1", "02010218", MALFORMED, { 0 } },
