@@ -1,0 +1,1 @@
+"""Benchmarks: the only source of speed claims. Each prints medians with their spread."""

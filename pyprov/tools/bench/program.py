@@ -1,0 +1,50 @@
+"""A program at the other end of a benchmark: it answers a line for each line it is sent."""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Self
+
+_PATIENCE = 10.0
+
+
+class Program:
+    """Runs until its standard input ends."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.end()
+
+    def line(self) -> str:
+        """Wait for the next line it says.
+
+        Raises:
+            RuntimeError: it has ended instead.
+        """
+        assert self._process.stdout is not None
+        text = self._process.stdout.readline()
+        if not text:
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
+        return text.strip()
+
+    def ask(self) -> list[int]:
+        """Send it an empty line; the numbers in its answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return [int(word) for word in self.line().split() if word.isdigit()]
+
+    def end(self) -> int:
+        """Close its input and let it end; its exit status."""
+        try:
+            self._process.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        return self._process.returncode
