@@ -295,13 +295,13 @@ class Status(Protocol):
     """A live view of a handle's status record: an attribute reads shared memory, no call is made.
 
     The counters only grow (modulo 2**32): compare with what you saw last. The record speaks of its
-    handle while `generation == handle >> 32`; afterwards it may be another's. After the engine has
+    handle while `generation == handle & 0xFFFFFFFF`; afterwards it may be another's. After the engine has
     stopped all attributes are 0.
     """
 
     @property
     def generation(self) -> int:
-        """Upper half of the handle the record speaks of now."""
+        """Lower half of the handle the record speaks of now."""
 
     @property
     def ready(self) -> int:

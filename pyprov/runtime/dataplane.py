@@ -188,7 +188,7 @@ class Waiter:
     def wait_for(self, handle: int, mask: int, timeout_ns: int | None = None) -> int:
         """See core.port.Waiter."""
         dataplane = self._dataplane
-        status, generation = dataplane.status(handle), handle >> 32
+        status, generation = dataplane.status(handle), handle & 0xFFFFFFFF
         end = None if timeout_ns is None else dataplane.now() + timeout_ns
         while status.generation == generation:
             bits = status.ready & mask

@@ -64,7 +64,7 @@ class FakePeer:
         self.handle = handle
         self.local = local
         self.peer = peer
-        self.status = FakeStatus(generation=handle >> 32)
+        self.status = FakeStatus(generation=handle & 0xFFFFFFFF)
         self.room = 65536  # bytes our side may still write
         self.received = bytearray()  # what our side has sent
         self.finished = False  # our side's FIN came
@@ -341,7 +341,7 @@ class FakeDataplane:
                 raise DataplaneError(-errno.EADDRINUSE, "listen")
         handle = self.handle(255)
         self.records[handle] = FakeListener(
-            handle, params, params.backlog, params.paused, FakeStatus(generation=handle >> 32)
+            handle, params, params.backlog, params.paused, FakeStatus(generation=handle & 0xFFFFFFFF)
         )
         return handle
 
