@@ -16,6 +16,7 @@ same inputs give the same bytes.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from pyprov.runtime import convert, dataplane, eal, engine
@@ -62,7 +63,7 @@ class Node:
     """
 
     def __init__(self, number: int, seed: int, config: Mapping[str, object]) -> None:
-        self.config = _config(number, config)
+        self.config = _config(number, seed, config)
         record = dataplane.new_config()
         convert.fill(record, self.config, huge=False, step=True, seed=seed)
         self.dataplane = LabDataplane(record)
@@ -223,8 +224,9 @@ def _start_eal() -> None:
     engine.start_eal(eal.lab_arguments(), any_will_do=True)
 
 
-def _config(number: int, given: Mapping[str, object]) -> Config:
+def _config(number: int, seed: int, given: Mapping[str, object]) -> Config:
     """Lay what was given over what a lab has by default."""
+    secret = hashlib.sha256(f"secret {seed}".encode()).hexdigest()[:32]
     port = {
         "device": "step",
         "address": [f"10.9.0.{number}/24", f"fd09::{number}/64"],
@@ -234,7 +236,7 @@ def _config(number: int, given: Mapping[str, object]) -> Config:
     ports = given.get("port", [{}])
     if isinstance(ports, list) and all(isinstance(table, dict) for table in ports):
         ports = [port | table for table in ports]
-    base = Config.from_dict({"provider": _PROVIDER})
+    base = Config.from_dict({"provider": _PROVIDER, "tcp": {"secret": secret}})
     return base.updated({**given, "port": ports})
 
 

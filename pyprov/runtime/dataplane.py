@@ -63,7 +63,7 @@ def start_eal(arguments: Sequence[str]) -> None:
     text = ffi.new("char[]", _ERROR_SIZE)
     words = [ffi.new("char[]", word.encode()) for word in arguments]
     result = lib.pv_eal_start(len(words), ffi.new("char *[]", words), text, _ERROR_SIZE)
-    _check_start(result, text, "EAL")
+    _check_start(result, text)
 
 
 def after_fork_in_child() -> None:
@@ -71,10 +71,10 @@ def after_fork_in_child() -> None:
     lib.pv_after_fork_in_child()
 
 
-def _check_start(result: int, text: Array[bytes], what: str) -> None:
+def _check_start(result: int, text: Array[bytes]) -> None:
     if result < 0:
-        why = ffi.string(text).decode(errors="replace").strip() or os.strerror(-result)
-        raise StartError(f"{what} did not start: {why}")
+        why = ffi.string(text).decode(errors="replace").strip()
+        raise StartError(why or f"the dataplane did not start: {os.strerror(-result)}")
 
 
 def _check(result: int, verb: str) -> int:
@@ -256,7 +256,7 @@ class EngineDataplane:
         """
         text = ffi.new("char[]", _ERROR_SIZE)
         made = ffi.new("struct pv_engine **")
-        _check_start(lib.pv_engine_start(config, made, text, _ERROR_SIZE), text, "the engine")
+        _check_start(lib.pv_engine_start(config, made, text, _ERROR_SIZE), text)
         self.engine: Engine = made[0]
         self.home = Home()
         self._stopping = _Bell()
@@ -293,7 +293,7 @@ class EngineDataplane:
 
     def listen(self, params: ListenParams) -> int:
         record = ffi.new("struct pv_listen_params *")
-        ffi.buffer(record.local)[:] = params.local
+        ffi.buffer(record.local.b)[:] = params.local
         record.port = params.port
         record.family = params.family
         record.backlog = params.backlog
@@ -337,8 +337,8 @@ class EngineDataplane:
 
     def connect(self, params: ConnectParams) -> int:
         record = ffi.new("struct pv_connect_params *")
-        ffi.buffer(record.local)[:] = params.local
-        ffi.buffer(record.peer)[:] = params.peer
+        ffi.buffer(record.local.b)[:] = params.local
+        ffi.buffer(record.peer.b)[:] = params.peer
         record.local_port = params.local_port
         record.peer_port = params.peer_port
         record.recv_buffer = params.recv_buffer
@@ -405,7 +405,7 @@ class EngineDataplane:
     def info(self, handle: int) -> Info:
         record = ffi.new("struct pv_info *")
         _check(lib.pv_get_info(self.engine, handle, record), "info")
-        ends = (bytes(ffi.buffer(record.local)), bytes(ffi.buffer(record.peer)))
+        ends = (bytes(ffi.buffer(record.local.b)), bytes(ffi.buffer(record.peer.b)))
         return Info(*ends, *(getattr(record, name) for name in Info.__slots__[2:]))
 
     def connections(self) -> list[int]:
