@@ -70,12 +70,14 @@ keep_arguments(int argc, const char *const *argv)
 	return 0;
 }
 
-/* The first line of EAL's own complaint says what it was. */
+/* The last line of EAL's log is its complaint. */
 static void
 explain(char *err, size_t cap, char *log, int error)
 {
-	char *line = log != NULL ? strstr(log, "EAL: ") : NULL;
+	char *line = NULL;
 
+	for (char *next = log; next != NULL && (next = strstr(next, "EAL: ")) != NULL; next += 5)
+		line = next;
 	if (line != NULL)
 		line[strcspn(line, "\n")] = '\0';
 	snprintf(err, cap, "DPDK did not start (%s)%s%s: run `pyprov doctor`", rte_strerror(error),

@@ -295,8 +295,8 @@ class Status(Protocol):
     """A live view of a handle's status record: an attribute reads shared memory, no call is made.
 
     The counters only grow (modulo 2**32): compare with what you saw last. The record speaks of its
-    handle while `generation == handle & 0xFFFFFFFF`; afterwards it may be another's. After the engine has
-    stopped all attributes are 0.
+    handle while `generation == handle & 0xFFFFFFFF`; afterwards it may be another's. After the
+    engine has stopped all attributes are 0.
     """
 
     @property

@@ -71,5 +71,6 @@ def free_huge_memory() -> int:
 
 def _arguments(*words: str) -> list[str]:
     cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))))
-    prefix = f"--file-prefix=pyprov-{os.getpid()}"
-    return ["pyprov", f"--lcores=0@({cpus})", prefix, "--log-level=*:error", *words]
+    # Nothing is shared through files, so processes can do with one name (and one folder).
+    shared = ("--file-prefix=pyprov", "--log-level=*:error")
+    return ["pyprov", f"--lcores=0@({cpus})", *shared, *words]

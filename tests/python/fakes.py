@@ -341,7 +341,11 @@ class FakeDataplane:
                 raise DataplaneError(-errno.EADDRINUSE, "listen")
         handle = self.handle(255)
         self.records[handle] = FakeListener(
-            handle, params, params.backlog, params.paused, FakeStatus(generation=handle & 0xFFFFFFFF)
+            handle,
+            params,
+            params.backlog,
+            params.paused,
+            FakeStatus(generation=handle & 0xFFFFFFFF),
         )
         return handle
 
