@@ -58,3 +58,52 @@ pv_flow_place_of(const struct pv_flow_table *table, uint32_t hash, uint32_t entr
 	return place_in(pv_flow_home(table, hash), hash, entry, place) ||
 	       place_in(pv_flow_other(table, hash), hash, entry, place);
 }
+
+/* Moves the flow in one slot to its other bucket, if that has room. */
+static bool
+move(struct pv_flow_table *table, struct pv_flow_bucket *from, uint32_t slot)
+{
+	uint32_t entry = from->entry[slot], hash = table->hash_of(table->hash_arg, entry);
+	struct pv_flow_bucket *home = pv_flow_home(table, hash), *to = home;
+
+	if (from == home)
+		to = pv_flow_other(table, hash);
+	if (!pv_flow_put(to, pv_flow_signature(hash), entry))
+		return false;
+	from->signature[slot] = 0;
+	if (to == home)
+		home->displaced--;
+	else
+		home->displaced++;
+	return true;
+}
+
+static bool
+make_room(struct pv_flow_table *table, struct pv_flow_bucket *bucket)
+{
+	for (uint32_t slot = 0; slot < PV_FLOW_SLOTS; slot++) {
+		if (move(table, bucket, slot))
+			return true;
+	}
+	return false;
+}
+
+bool
+pv_flow_squeeze_in(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
+{
+	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+	struct pv_flow_bucket *other = pv_flow_other(table, hash);
+
+	if (home == other)
+		return false;
+	if (make_room(table, home)) {
+		pv_flow_put(home, pv_flow_signature(hash), entry);
+	} else if (make_room(table, other)) {
+		pv_flow_put(other, pv_flow_signature(hash), entry);
+		home->displaced++;
+	} else {
+		return false;
+	}
+	table->used++;
+	return true;
+}

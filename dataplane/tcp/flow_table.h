@@ -10,7 +10,8 @@
  * signature only proposes: the tuple in the entry's own record decides.
  *
  * The table is sized for a load of at most one half and does not grow. At that load one insertion
- * in a thousand is displaced and one in a million finds both buckets full.
+ * in a hundred is displaced, and four in ten thousand find both buckets full: then one of those in
+ * the way moves to its other bucket.
  *
  * The spare bytes of a bucket hold stamps: the last epoch of isn.h in which a SYN that hashes there
  * was answered without a record.
@@ -57,6 +58,8 @@ struct pv_flow_table {
 	/* where the records lie that entries point to */
 	const struct pv_pcb *pcb;
 	const struct pv_record *half_open, *time_wait;
+	uint32_t (*hash_of)(const void *arg, uint32_t entry); /* for those that must move */
+	const void *hash_arg;
 	const uint16_t *listener_port; /* by listener index: half-open records have the listener
 					  instead of its port */
 };
@@ -215,7 +218,10 @@ pv_flow_put(struct pv_flow_bucket *bucket, uint16_t signature, uint32_t entry)
 	return true;
 }
 
-/* Adds a flow that is not in the table. False: both its buckets are full. */
+/* Both buckets are full: moves what can be moved, and adds. */
+bool pv_flow_squeeze_in(struct pv_flow_table *table, uint32_t hash, uint32_t entry);
+
+/* Adds a flow that is not in the table; places found before may be others' now. False: no room. */
 static inline bool
 pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
 {
@@ -224,8 +230,8 @@ pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
 	if (pv_unlikely(!pv_flow_put(home, pv_flow_signature(hash), entry))) {
 		struct pv_flow_bucket *other = pv_flow_other(table, hash);
 
-		if (other == home || !pv_flow_put(other, pv_flow_signature(hash), entry))
-			return false;
+		if (!pv_flow_put(other, pv_flow_signature(hash), entry))
+			return pv_flow_squeeze_in(table, hash, entry);
 		home->displaced++;
 	}
 	table->used++;

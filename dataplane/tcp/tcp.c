@@ -45,6 +45,23 @@ icmp_error(struct pv_ctx *ctx, const struct pv_icmp_error *error)
 	return pv_conn_icmp(ctx, &tcp->pcb[pv_flow_index(entry)], error);
 }
 
+static uint32_t
+hash_of(const void *arg, uint32_t entry)
+{
+	const struct pv_tcp *tcp = arg;
+	const struct pv_record *record = pv_flow_record(&tcp->flows, entry);
+	struct pv_tuple tuple;
+
+	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
+		return tcp->pcb[pv_flow_index(entry)].hash;
+	pv_record_tuple(record,
+			pv_flow_kind(entry) == PV_FLOW_HALF_OPEN ?
+					tcp->listeners.port[record->listener] :
+					record->local_port,
+			&tuple);
+	return pv_isn_hash_one(&tcp->isn, &tuple, NULL);
+}
+
 static int
 init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 {
@@ -68,6 +85,8 @@ init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 	tcp->flows.half_open = tcp->half_open.pool.record;
 	tcp->flows.time_wait = tcp->time_wait.pool.record;
 	tcp->flows.listener_port = tcp->listeners.port;
+	tcp->flows.hash_of = hash_of;
+	tcp->flows.hash_arg = tcp;
 	return err;
 }
 
