@@ -314,7 +314,7 @@ class FakeDataplane:
 
     def handle(self, worker):
         n = next(self.numbers)
-        return worker | n << 8 | n << 32
+        return worker << 56 | (n & 0xFFFFFF) << 32 | n
 
     def connection(self, local, peer):
         made = FakePeer(self, self.handle(0), local, peer)
