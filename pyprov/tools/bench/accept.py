@@ -90,6 +90,7 @@ class Phase:
     borders: list[Window] = field(default_factory=list)
     latency: dict[str, float] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    python_seconds: float = 0.0  # CPU time of the accepting thread for each accept
 
     def rates(self, value: Callable[[Window], int]) -> list[float]:
         """What happened a second, window by window."""
@@ -202,8 +203,12 @@ class Bench:
         os.sched_setaffinity(0, {self._python_cpu})
         watcher = threading.Thread(target=watch)
         watcher.start()
+        spent = time.thread_time()
         server.serve(lambda: not ended.is_set())
+        spent = time.thread_time() - spent
         watcher.join()
+        if self._arguments.deliver != "count" and server.accepts:
+            phase.python_seconds = spent / server.accepts
         phase.latency = percentiles(generator.latency(), latency_floors(), tsc_hz())
         phase.counters = dataplane.counters()
         generator.stop()

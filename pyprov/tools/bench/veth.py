@@ -56,12 +56,6 @@ class VethPair:
             (index,) = ip.link_lookup(ifname="pvs")
             ip.addr("add", index=index, address=SERVER_ADDRESS, prefixlen=PREFIX)
 
-    def unaddress_server(self) -> None:
-        """Take it away again."""
-        with NetNS(self.server) as ip:
-            (index,) = ip.link_lookup(ifname="pvs")
-            ip.addr("delete", index=index, address=SERVER_ADDRESS, prefixlen=PREFIX)
-
     def start(self, namespace: str, on_cpu: int, *command: str) -> Program:
         """Run a program inside, on one CPU."""
         return Program(["ip", "netns", "exec", namespace, *cpu.pinned(on_cpu, *command)])
