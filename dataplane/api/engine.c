@@ -171,15 +171,17 @@ make_ports(struct pv_engine *e, char *err, size_t cap)
 static int
 make_workers(struct pv_engine *e, char *err, size_t cap)
 {
-	uint8_t secret[16];
+	struct pv_worker_parts parts = {
+		.config = &e->config, .clock = &e->clock, .bridge = e->bridge, .ports = e->ports
+	};
 
 	if (e->config.has_secret)
-		memcpy(secret, e->config.secret, sizeof(secret));
-	else if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		memcpy(parts.secret, e->config.secret, sizeof(parts.secret));
+	else if (getrandom(parts.secret, sizeof(parts.secret), 0) != sizeof(parts.secret))
 		return -errno;
 	for (uint16_t w = 0; w < e->config.n_worker; w++) {
-		e->workers[w] = pv_worker_new(&e->config, (uint8_t)w, e->bridge, e->ports,
-				e->mbufs[w], &e->clock, secret);
+		parts.mbufs = e->mbufs[w];
+		e->workers[w] = pv_worker_new(&parts, (uint8_t)w);
 		if (e->workers[w] == NULL) {
 			snprintf(err, cap,
 					"no memory for worker %u: lower [provider] max_connections",

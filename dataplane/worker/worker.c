@@ -25,32 +25,33 @@ init_ctx(struct pv_ctx *ctx, const struct pv_config *config, uint8_t number, uin
 }
 
 struct pv_worker *
-pv_worker_new(const struct pv_config *config, uint8_t number, struct pv_bridge *bridge,
-		struct pv_port *ports, struct rte_mempool *mbufs, const struct pv_clock *clock,
-		const uint8_t secret[16])
+pv_worker_new(const struct pv_worker_parts *parts, uint8_t number)
 {
-	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE,
-			(sizeof(*w) + PV_CACHE_LINE - 1) / PV_CACHE_LINE * PV_CACHE_LINE);
+	size_t size = (sizeof(struct pv_worker) + PV_CACHE_LINE - 1) / PV_CACHE_LINE *
+		      PV_CACHE_LINE;
+	const struct pv_config *config = parts->config;
+	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE, size);
 
 	if (w == NULL)
 		return NULL;
-	memset(w, 0, sizeof(*w));
-	w->ports = ports;
+	memset(w, 0, size);
+	w->ports = parts->ports;
 	w->n_port = config->n_port;
-	w->clock = clock;
+	w->clock = parts->clock;
 	w->step = config->step;
 	w->lcore = config->lcore[number];
-	w->ctx.bridge = bridge;
-	w->ctx.mbufs = mbufs;
+	w->ctx.bridge = parts->bridge;
+	w->ctx.mbufs = parts->mbufs;
 	init_ctx(&w->ctx, config, number,
-			config->step ? PV_CLOCK_START : pv_clock_at(clock, rte_rdtsc()));
-	if (pv_tx_init(&w->ctx, ports, config->n_port) != 0 || pv_ip_init(&w->ctx, config) != 0 ||
-			pv_tcp_init(&w->ctx, config, secret) != 0) {
+			config->step ? PV_CLOCK_START : pv_clock_at(parts->clock, rte_rdtsc()));
+	if (pv_tx_init(&w->ctx, parts->ports, config->n_port) != 0 ||
+			pv_ip_init(&w->ctx, config) != 0 ||
+			pv_tcp_init(&w->ctx, config, parts->secret) != 0) {
 		pv_worker_free(w);
 		return NULL;
 	}
 	for (uint16_t i = 0; i < config->n_port; i++)
-		pv_ip_port(&w->ctx, i, &ports[i].facts);
+		pv_ip_port(&w->ctx, i, &parts->ports[i].facts);
 	return w;
 }
 

@@ -54,10 +54,18 @@ struct pv_worker {
 	_Atomic bool ended;
 };
 
-/* Makes a worker with its ctx (ip, tcp, tx); ports are open. NULL: no memory. */
-struct pv_worker *pv_worker_new(const struct pv_config *config, uint8_t number,
-		struct pv_bridge *bridge, struct pv_port *ports, struct rte_mempool *mbufs,
-		const struct pv_clock *clock, const uint8_t secret[16]);
+/* What a worker is made of; all of it outlives the worker. */
+struct pv_worker_parts {
+	const struct pv_config *config;
+	const struct pv_clock *clock;
+	struct pv_bridge *bridge;
+	struct pv_port *ports; /* open */
+	struct rte_mempool *mbufs;
+	uint8_t secret[16]; /* of sequence numbers and hashes; all workers' the same */
+};
+
+/* Makes a worker with its ctx (ip, tcp, tx). NULL: no memory. */
+struct pv_worker *pv_worker_new(const struct pv_worker_parts *parts, uint8_t number);
 void pv_worker_free(struct pv_worker *worker);
 
 /* One turn at ns time now: frames in, commands, timers, frames out, doorbells. Returns how much
