@@ -59,7 +59,7 @@ struct pv_command {
 	uint64_t a, b, c;
 	void *p;
 	struct pv_answer *answer; /* NULL: nobody waits */
-	uint64_t pad;
+	uint64_t turn;            /* the ring's */
 };
 
 static_assert(sizeof(struct pv_command) == 64, "a command is one cache line");

@@ -5,9 +5,9 @@
 /*
  * Slots: who owns an index, and when it may be used again. See bridge.h.
  *
- * The status record's generation is that of the present or, of a free slot, of the next handle: it
- * is raised at release, so that a handle is stale as soon as its slot is free. It is never 0 in a
- * slot that was used.
+ * The status record's generation counts up when the slot is taken and when it becomes free: odd
+ * while it is in use, so that a handle is stale as soon as its slot is free, and no handle names a
+ * free one.
  */
 
 #include "bridge/bridge.h"

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "bridge/slot.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bridge/bridge_private.h"
+
+/*
+ * Free indexes wait in a ring, oldest first. They are used again from REST of them on, before slots
+ * that were never used: so an index rests for a while, and few connections at a time touch little
+ * memory however many come one after the other.
+ */
+#define REST 1024
+
+static uint32_t
+waiting(const struct pv_bridge_worker *worker)
+{
+	return worker->free_tail - worker->free_head;
+}
+
+/* The index that is taken as the i-th from now, if no other is released meanwhile. False: none. */
+static bool
+peek(const struct pv_bridge *bridge, const struct pv_bridge_worker *worker, uint32_t i,
+		uint32_t *index)
+{
+	uint32_t rested = waiting(worker) > REST ? waiting(worker) - REST : 0;
+	uint32_t fresh = bridge->max_connections - worker->fresh;
+
+	if (i >= rested && i - rested < fresh) {
+		*index = worker->fresh + (i - rested);
+		return true;
+	}
+	if (i >= rested)
+		i -= fresh;
+	*index = worker->free[(worker->free_head + i) & worker->free_mask];
+	return i < waiting(worker);
+}
+
+static bool
+take_index(const struct pv_bridge *bridge, struct pv_bridge_worker *worker, uint32_t *index)
+{
+	if (!peek(bridge, worker, 0, index))
+		return false;
+	if (*index == worker->fresh)
+		__atomic_store_n(&worker->fresh, worker->fresh + 1, __ATOMIC_RELAXED);
+	else
+		worker->free_head++;
+	return true;
+}
+
+/* Any thread: from the stock of reserved slots. */
+static bool
+take_stock(struct pv_slot_stock *stock, uint32_t *index)
+{
+	uint32_t head = __atomic_load_n(&stock->head, __ATOMIC_RELAXED);
+
+	do {
+		/* E1: pairs with E0. */
+		if (head == __atomic_load_n(&stock->tail, __ATOMIC_ACQUIRE))
+			return false;
+		*index = __atomic_load_n(&stock->index[head % PV_SLOT_STOCK], __ATOMIC_RELAXED);
+		/* E2: pairs with E3, which lets the worker write over what has been read. */
+	} while (!__atomic_compare_exchange_n(
+			&stock->head, &head, head + 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	return true;
+}
+
+/* Both sides hold it from now on. */
+static uint64_t
+prepare(struct pv_bridge *bridge, uint32_t number, uint32_t index)
+{
+	struct pv_bridge_worker *worker = &bridge->worker[number];
+	struct pv_status *status = &worker->shared[index].status;
+	uint32_t generation = status->generation + 1;
+
+	pv_status_open(status, generation);
+	__atomic_store_n(&worker->hold[index], PV_SLOT_TCP | PV_SLOT_CONTROL, __ATOMIC_RELAXED);
+	return pv_handle_make((uint8_t)number, index, generation);
+}
+
+struct pv_shared *
+pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle)
+{
+	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+
+	if (take_index(ctx->bridge, worker, index)) {
+		*handle = prepare(ctx->bridge, ctx->worker, *index);
+		return &worker->shared[*index];
+	}
+	if (!take_stock(&worker->stock, index))
+		return NULL;
+	*handle = pv_handle_make(ctx->worker, *index, worker->shared[*index].status.generation);
+	return &worker->shared[*index];
+}
+
+void
+pv_slot_prefetch(struct pv_ctx *ctx, uint32_t n)
+{
+	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+	uint32_t index;
+
+	for (uint32_t i = 0; i < n && peek(ctx->bridge, worker, i, &index); i++)
+		pv_prefetch_write(&worker->shared[index].status);
+}
+
+void
+pv_slot_refill(struct pv_bridge *bridge, uint32_t number)
+{
+	struct pv_bridge_worker *worker = &bridge->worker[number];
+	struct pv_slot_stock *stock = &worker->stock;
+	uint32_t tail = stock->tail, index;
+	uint32_t room = PV_SLOT_STOCK -
+			(tail - __atomic_load_n(&stock->head, __ATOMIC_ACQUIRE)); /* E3 */
+
+	if (pv_likely(room < PV_SLOT_STOCK / 2))
+		return;
+	while (room > 0 && take_index(bridge, worker, &index)) {
+		prepare(bridge, number, index);
+		__atomic_store_n(&stock->index[tail++ % PV_SLOT_STOCK], index, __ATOMIC_RELAXED);
+		room--;
+	}
+	__atomic_store_n(&stock->dry, room > 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&stock->tail, tail, __ATOMIC_RELEASE); /* E0 */
+}
+
+int
+pv_slot_reserve(struct pv_bridge *bridge, uint8_t number, uint64_t *handle)
+{
+	struct pv_bridge_worker *worker = &bridge->worker[number];
+	uint32_t index;
+
+	if (!take_stock(&worker->stock, &index)) {
+		pv_bridge_wake(bridge, number);
+		return __atomic_load_n(&worker->stock.dry, __ATOMIC_RELAXED) ? -ENOBUFS : -EAGAIN;
+	}
+	*handle = pv_handle_make(number, index,
+			__atomic_load_n(&worker->shared[index].status.generation,
+					__ATOMIC_RELAXED));
+	return 0;
+}
+
+#ifdef PV_CHECKS
+static bool
+is_zero(const struct pv_stream *stream)
+{
+	static const struct pv_stream zero;
+
+	return memcmp(stream, &zero, sizeof(zero)) == 0;
+}
+#endif
+
+static void
+set_free(struct pv_ctx *ctx, uint32_t index, bool used)
+{
+	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+	struct pv_shared *shared = &worker->shared[index];
+
+	pv_watch_drop_all(ctx, &shared->status,
+			pv_handle_make(ctx->worker, index, shared->status.generation));
+	if (used) {
+		pv_stream_clear(ctx->bridge, &shared->rx);
+		pv_stream_clear(ctx->bridge, &shared->tx);
+	}
+	PV_ASSERT(is_zero(&shared->rx) && is_zero(&shared->tx));
+	pv_status_close(&shared->status);
+	worker->free[worker->free_tail++ & worker->free_mask] = index;
+}
+
+void
+pv_slot_release(struct pv_ctx *ctx, uint32_t index, enum pv_slot_side side)
+{
+	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+	uint8_t hold = worker->hold[index];
+
+	PV_ASSERT(hold & side);
+	if (pv_never(ctx, (hold & side) == 0))
+		return;
+	hold &= (uint8_t)~side;
+	if (hold & (PV_SLOT_TCP | PV_SLOT_CONTROL)) {
+		__atomic_store_n(&worker->hold[index], hold, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_store_n(&worker->hold[index], 0, __ATOMIC_RELAXED);
+	set_free(ctx, index, (hold & PV_SLOT_USED) != 0);
+}
+
+void
+pv_slot_close(struct pv_ctx *ctx, const struct pv_command *command)
+{
+	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+	uint32_t index = pv_handle_index(command->handle);
+	uint8_t hold;
+
+	if (pv_never(ctx, index >= ctx->bridge->max_connections) ||
+			pv_never(ctx, !pv_status_is_of(&worker->shared[index].status,
+						      command->handle)))
+		return;
+	hold = worker->hold[index];
+	if (command->b != 0)
+		__atomic_store_n(&worker->hold[index], (uint8_t)(hold | PV_SLOT_USED),
+				__ATOMIC_RELAXED);
+	pv_slot_release(ctx, index, PV_SLOT_CONTROL);
+}
+
+/* Called by the owning worker: release has to clear the streams. */
+void
+pv_slot_note_used(struct pv_bridge *bridge, const struct pv_stream *stream)
+{
+	size_t number = pv_bridge_slot_number(bridge, stream);
+	uint8_t *hold;
+
+	if (number >= bridge->n_slots)
+		return;
+	hold = &bridge->worker[number / bridge->max_connections]
+				.hold[number % bridge->max_connections];
+	if ((*hold & PV_SLOT_USED) == 0)
+		__atomic_store_n(hold, (uint8_t)(*hold | PV_SLOT_USED), __ATOMIC_RELAXED);
+}
+
+struct pv_shared *
+pv_slot_of(struct pv_bridge *bridge, uint64_t handle)
+{
+	uint32_t worker = pv_handle_worker(handle), index = pv_handle_index(handle);
+
+	if (worker >= bridge->n_worker || index >= bridge->max_connections)
+		return NULL;
+	return &bridge->worker[worker].shared[index];
+}
+
+struct pv_shared *
+pv_slot_at(struct pv_ctx *ctx, uint32_t index)
+{
+	return &pv_bridge_own(ctx)->shared[index];
+}
