@@ -140,7 +140,6 @@ pv_slot_reserve(struct pv_bridge *bridge, uint8_t number, uint64_t *handle)
 	return 0;
 }
 
-#ifdef PV_CHECKS
 static bool
 is_zero(const struct pv_stream *stream)
 {
@@ -148,7 +147,6 @@ is_zero(const struct pv_stream *stream)
 
 	return memcmp(stream, &zero, sizeof(zero)) == 0;
 }
-#endif
 
 static void
 set_free(struct pv_ctx *ctx, uint32_t index, bool used)
