@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -26,10 +27,28 @@ static struct {
 	pthread_mutex_t lock;
 	bool started;
 	int argc;
-	char *argv[MAX_ARGS + 1], *used[MAX_ARGS + 1]; /* EAL reorders the latter */
+	char *argv[MAX_ARGS + 1], *used[MAX_ARGS + 2]; /* EAL reorders the latter */
+	char lcores[64];
 	int result, error;
 	sem_t done;
 } eal = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int
+n_used(void)
+{
+	int n = 0;
+
+	while (eal.used[n] != NULL)
+		n++;
+	return n;
+}
+
+static bool
+chooses_lcores(const char *argument)
+{
+	return strncmp(argument, "-l", 2) == 0 || strncmp(argument, "-c", 2) == 0 ||
+	       strncmp(argument, "--lcores", 8) == 0;
+}
 
 static void *
 run(void *arg)
@@ -37,7 +56,7 @@ run(void *arg)
 	sigset_t all;
 
 	(void)arg;
-	eal.result = rte_eal_init(eal.argc, eal.used);
+	eal.result = rte_eal_init(n_used(), eal.used);
 	eal.error = rte_errno;
 	sem_post(&eal.done);
 	if (eal.result < 0)
@@ -58,15 +77,24 @@ same_arguments(int argc, const char *const *argv)
 	return true;
 }
 
+/* EAL's one lcore floats over all CPUs unless the caller has chosen. */
 static int
 keep_arguments(int argc, const char *const *argv)
 {
+	bool chosen = false;
+
 	for (int i = 0; i < argc; i++) {
 		eal.argv[i] = eal.used[i] = strdup(argv[i]);
 		if (eal.argv[i] == NULL)
 			return -ENOMEM;
+		chosen |= chooses_lcores(argv[i]);
 	}
 	eal.argc = argc;
+	if (chosen)
+		return 0;
+	snprintf(eal.lcores, sizeof(eal.lcores), "--lcores=0@(0-%ld)",
+			sysconf(_SC_NPROCESSORS_CONF) - 1);
+	eal.used[argc] = eal.lcores;
 	return 0;
 }
 
@@ -158,4 +186,15 @@ pv_eal_start(int argc, const char *const *argv, char *err, size_t err_cap)
 	}
 	pthread_mutex_unlock(&eal.lock);
 	return rc;
+}
+
+bool
+pv_eal_runs(void)
+{
+	bool runs;
+
+	pthread_mutex_lock(&eal.lock);
+	runs = eal.started;
+	pthread_mutex_unlock(&eal.lock);
+	return runs;
 }

@@ -8,21 +8,23 @@
 #include <sys/random.h>
 
 #include <rte_errno.h>
-#include <rte_mbuf.h>
-#include <rte_mempool.h>
 
 #include "api/bench.h"
-#include "bridge/doorbell.h"
 #include "bridge/waiter.h"
+#include "io/handover.h"
+#include "io/pool.h"
 #include "io/step.h"
 #include "ip/ip.h"
 
-/* What is between a frame and its buffer's end: room for headers in front, a tag and a trailer
- * behind. */
+/* Room for an Ethernet header with two tags behind the MTU. */
 #define FRAME_SLACK 64
-#define CACHE       256
+/* A stop that flushes longer than this was never meant so. */
+#define FLUSH_MAX 3600000000000ULL /* ns */
+#define TURNS_MAX 100000
 
-static _Atomic uint32_t serial;
+/* DPDK's devices and memory zones are one for all engines, and its control calls know no threads.
+ */
+static pthread_mutex_t lifetime = PTHREAD_MUTEX_INITIALIZER;
 
 int
 pv_engine_usable(const struct pv_engine *engine)
@@ -38,20 +40,32 @@ pv_engine_usable(const struct pv_engine *engine)
  * --------------------------------------------------------------------------------------------------
  */
 
+static bool
+anything_pending(const struct pv_engine *engine)
+{
+	for (uint16_t i = 0; i < engine->config.n_worker; i++)
+		if (pv_worker_pending(engine->workers[i]))
+			return true;
+	for (uint16_t i = 0; i < engine->config.n_port; i++)
+		if (pv_step_waiting(&engine->ports[i]))
+			return true;
+	return false;
+}
+
 void
 pv_engine_settle(struct pv_engine *engine)
 {
-	uint32_t work = 1;
+	bool more = true;
 
 	if (!engine->config.step || engine->stepping)
 		return;
 	engine->stepping = true;
 	/* A hop between workers or to ourselves takes a turn; the bound is for connections to
 	 * ourselves that would talk without end. */
-	for (uint32_t turns = 0; work != 0 && turns < 100000; turns++) {
-		work = 0;
+	for (uint32_t turns = 0; more && turns < TURNS_MAX; turns++) {
 		for (uint16_t i = 0; i < engine->config.n_worker; i++)
-			work += pv_worker_turn(engine->workers[i], engine->step_now);
+			pv_worker_turn(engine->workers[i], engine->step_now);
+		more = anything_pending(engine);
 	}
 	engine->stepping = false;
 }
@@ -125,25 +139,20 @@ check(const struct pv_config *c, char *err, size_t cap)
 }
 
 static uint16_t
-frame_room(const struct pv_config *c)
+largest_frame(const struct pv_config *c)
 {
-	uint32_t room = 2048;
+	uint32_t frame = 0;
 
 	for (uint16_t i = 0; i < c->n_port; i++)
-		room = RTE_MAX(room, c->port[i].mtu + (uint32_t)FRAME_SLACK);
-	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
+		frame = frame > c->port[i].mtu ? frame : c->port[i].mtu;
+	return (uint16_t)(frame + FRAME_SLACK);
 }
 
 static int
-make_pools(struct pv_engine *e, uint32_t number, char *err, size_t cap)
+make_pools(struct pv_engine *e, char *err, size_t cap)
 {
 	for (uint16_t w = 0; w < e->config.n_worker; w++) {
-		char name[RTE_MEMPOOL_NAMESIZE];
-		uint32_t cache = e->config.mbufs >= 8 * CACHE ? CACHE : 0;
-
-		snprintf(name, sizeof(name), "pv%uw%u", number, w);
-		e->mbufs[w] = rte_pktmbuf_pool_create(name, e->config.mbufs, cache, 0,
-				frame_room(&e->config), SOCKET_ID_ANY);
+		e->mbufs[w] = pv_pool_new(e->config.mbufs, largest_frame(&e->config));
 		if (e->mbufs[w] == NULL) {
 			snprintf(err, cap,
 					"no memory for %u packet buffers (%s): raise [provider] "
@@ -171,17 +180,18 @@ make_ports(struct pv_engine *e, char *err, size_t cap)
 static int
 make_workers(struct pv_engine *e, char *err, size_t cap)
 {
-	struct pv_worker_parts parts = {
-		.config = &e->config, .clock = &e->clock, .bridge = e->bridge, .ports = e->ports
-	};
+	struct pv_worker_plan plan = { .config = &e->config,
+		.bridge = e->bridge,
+		.handover = e->handover,
+		.ports = e->ports,
+		.clock = &e->clock };
 
 	if (e->config.has_secret)
-		memcpy(parts.secret, e->config.secret, sizeof(parts.secret));
-	else if (getrandom(parts.secret, sizeof(parts.secret), 0) != sizeof(parts.secret))
+		memcpy(plan.secret, e->config.secret, sizeof(plan.secret));
+	else if (getrandom(plan.secret, sizeof(plan.secret), 0) != sizeof(plan.secret))
 		return -errno;
 	for (uint16_t w = 0; w < e->config.n_worker; w++) {
-		parts.mbufs = e->mbufs[w];
-		e->workers[w] = pv_worker_new(&parts, (uint8_t)w);
+		e->workers[w] = pv_worker_new(&plan, (uint8_t)w, e->mbufs[w]);
 		if (e->workers[w] == NULL) {
 			snprintf(err, cap,
 					"no memory for worker %u: lower [provider] max_connections",
@@ -207,38 +217,47 @@ start_threads(struct pv_engine *e, char *err, size_t cap)
 }
 
 static void
-stop_threads(struct pv_engine *e, uint64_t until)
+tell_to_stop(struct pv_engine *e, uint64_t until)
 {
 	struct pv_command stop = { .kind = PV_CMD_STOP, .a = until };
 
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
-		if (e->workers[w] != NULL && e->workers[w]->running)
+		if (e->workers[w] != NULL)
 			pv_command_put_all(e->bridge, (uint8_t)w, &stop, 1);
+}
+
+/* Who put a command that nobody executes any more is told so. */
+static void
+end_workers(struct pv_engine *e)
+{
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
 		if (e->workers[w] != NULL)
 			pv_worker_join(e->workers[w]);
+	pv_bridge_stop(e->bridge);
+	for (uint16_t w = 0; w < e->config.n_worker; w++)
+		if (e->workers[w] != NULL)
+			pv_worker_refuse(e->workers[w]);
 }
 
 static void
 unmake(struct pv_engine *e)
 {
+	if (e->bridge != NULL)
+		end_workers(e);
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
 		pv_worker_free(e->workers[w]);
+	pv_handover_free(e->handover);
 	while (e->n_open > 0)
 		pv_port_close(&e->ports[--e->n_open]);
 	pv_bridge_free(e->bridge);
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
-		rte_mempool_free(e->mbufs[w]);
+		pv_pool_free(e->mbufs[w]);
 	free(e);
 }
 
 static int
-make(struct pv_engine *e, char *err, size_t cap)
+make_bridge(struct pv_engine *e, char *err, size_t cap)
 {
-	int rc = make_pools(e, atomic_fetch_add(&serial, 1), err, cap);
-
-	if (rc != 0)
-		return rc;
 	e->bridge = pv_bridge_new(&e->config);
 	if (e->bridge == NULL) {
 		snprintf(err, cap,
@@ -248,7 +267,30 @@ make(struct pv_engine *e, char *err, size_t cap)
 		return -ENOMEM;
 	}
 	pv_bridge_set_yield(e->bridge, e->config.step ? yield_step : NULL, e);
-	rc = make_ports(e, err, cap);
+	if (e->config.n_worker == 1)
+		return 0;
+	e->handover = pv_handover_new(e->config.n_worker);
+	if (e->handover == NULL)
+		snprintf(err, cap, "no memory for the rings between %u workers",
+				e->config.n_worker);
+	return e->handover == NULL ? -ENOMEM : 0;
+}
+
+static int
+make(struct pv_engine *e, char *err, size_t cap)
+{
+	int rc;
+
+	if (!pv_eal_runs()) {
+		snprintf(err, cap, "DPDK does not run: call pv_eal_start first");
+		return -ENXIO;
+	}
+	e->clock = pv_clock_start();
+	rc = make_pools(e, err, cap);
+	if (rc == 0)
+		rc = make_bridge(e, err, cap);
+	if (rc == 0)
+		rc = make_ports(e, err, cap);
 	if (rc == 0)
 		rc = make_workers(e, err, cap);
 	if (rc == 0 && !e->config.step)
@@ -278,16 +320,41 @@ pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char 
 	if (e == NULL)
 		return -ENOMEM;
 	e->config = *config;
-	e->clock = pv_clock_start();
 	e->step_now = PV_CLOCK_START;
+	pthread_mutex_lock(&lifetime);
 	rc = make(e, err, err_cap);
-	if (rc != 0) {
-		stop_threads(e, 0);
+	if (rc == 0) {
+		*engine = e;
+	} else {
+		if (e->bridge != NULL)
+			tell_to_stop(e, 0);
 		unmake(e);
-		return rc;
 	}
-	*engine = e;
-	return 0;
+	pthread_mutex_unlock(&lifetime);
+	return rc;
+}
+
+static bool
+all_ended(struct pv_engine *e)
+{
+	bool ended = true;
+
+	for (uint16_t w = 0; w < e->config.n_worker; w++)
+		ended = pv_worker_ended(e->workers[w]) && ended;
+	return ended;
+}
+
+/* Step mode: virtual time runs on by itself until all is flushed. */
+static void
+run_out(struct pv_engine *e)
+{
+	pv_engine_settle(e);
+	while (!all_ended(e)) {
+		uint64_t next = pv_engine_deadline(e, false);
+
+		e->step_now = next > e->step_now ? next : e->step_now;
+		pv_engine_settle(e);
+	}
 }
 
 int
@@ -298,15 +365,13 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 	if (rc != 0)
 		return rc;
 	pv_bench_end(e);
-	if (!e->config.step) {
-		stop_threads(e, pv_engine_now(e) + flush_ns);
-		pv_bridge_stop(e->bridge);
-	} else {
-		for (uint16_t w = 0; w < e->config.n_worker; w++)
-			pv_tcp_abort_all(&e->workers[w]->ctx);
-	}
+	tell_to_stop(e, pv_engine_now(e) + (flush_ns < FLUSH_MAX ? flush_ns : FLUSH_MAX));
+	if (e->config.step)
+		run_out(e);
+	pthread_mutex_lock(&lifetime);
 	atomic_store_explicit(&e->stopped, true, memory_order_release);
 	unmake(e);
+	pthread_mutex_unlock(&lifetime);
 	return 0;
 }
 
@@ -368,11 +433,11 @@ pv_engine_deadline(struct pv_engine *e, bool housekeeping)
 {
 	uint64_t first = UINT64_MAX;
 
+	if (e->config.step && anything_pending(e))
+		return e->step_now;
 	for (uint16_t w = 0; w < e->config.n_worker; w++) {
-		uint64_t next = pv_wheel_next(&e->workers[w]->ctx.wheel);
+		uint64_t next = pv_worker_deadline(e->workers[w], housekeeping);
 
-		first = next < first ? next : first;
-		next = housekeeping ? pv_wheel_next(&e->workers[w]->ctx.housekeeping) : UINT64_MAX;
 		first = next < first ? next : first;
 	}
 	return first;
@@ -394,5 +459,10 @@ pv_engine_reset(struct pv_engine *e)
 	struct pv_command c = { .kind = PV_CMD_RESET };
 	int rc = pv_engine_usable(e);
 
-	return rc != 0 ? rc : pv_engine_ask(e, -1, &c);
+	if (rc != 0)
+		return rc;
+	rc = pv_engine_ask(e, -1, &c);
+	for (uint16_t i = 0; e->config.step && i < e->config.n_port; i++)
+		pv_step_clear(&e->ports[i]);
+	return rc;
 }

@@ -17,12 +17,14 @@
 #include "worker/clock.h"
 #include "worker/worker.h"
 
+struct pv_handover;
 struct rte_mempool;
 
 struct pv_engine {
 	struct pv_config config;
 	struct pv_clock clock;
 	struct pv_bridge *bridge;
+	struct pv_handover *handover; /* NULL with one worker */
 	struct rte_mempool *mbufs[PV_MAX_WORKERS];
 	struct pv_port ports[PV_MAX_PORTS];
 	struct pv_worker *workers[PV_MAX_WORKERS];
@@ -46,5 +48,6 @@ int pv_engine_tell(struct pv_engine *engine, uint8_t worker, const struct pv_com
 void pv_engine_settle(struct pv_engine *engine);
 /* Is this a process forked after EAL was started? */
 bool pv_is_forked_child(void);
+bool pv_eal_runs(void);
 
 #endif

@@ -5,10 +5,12 @@
 #include <stdio.h>
 
 int
-pv_device_open(struct pv_port *port, const struct pv_config *config, struct rte_mempool *const *pools, char *err, size_t err_cap)
+pv_device_open(struct pv_port *port, const struct pv_config *config,
+		struct rte_mempool *const *pools, char *err, size_t err_cap)
 {
 	(void)pools;
-	snprintf(err, err_cap, "port %u: no such device: %s", port->index, config->port[port->index].device);
+	snprintf(err, err_cap, "port %u: no such device: %s", port->index,
+			config->port[port->index].device);
 	return -ENODEV;
 }
 

@@ -5,28 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <rte_mbuf.h>
 
-/* A frame that was sent. */
-struct frame {
-	STAILQ_ENTRY(frame) link;
-	uint64_t when;
-	uint32_t len;
-	uint8_t data[];
-};
+#include "io/frame_queue.h"
 
-/* A frame that will be received. */
-struct arrival {
-	STAILQ_ENTRY(arrival) link;
-	struct rte_mbuf *mbuf;
-};
+#define FRAME_MAX 65535
 
 struct pv_step_port {
 	struct rte_mempool *pool;
-	STAILQ_HEAD(, arrival) in;
-	STAILQ_HEAD(, frame) out;
+	struct pv_frame_queue in, out;
 };
 
 int
@@ -39,10 +27,9 @@ pv_step_open(struct pv_port *port, struct rte_mempool *pool, char *err, size_t e
 		return -ENOMEM;
 	}
 	step->pool = pool;
-	STAILQ_INIT(&step->in);
-	STAILQ_INIT(&step->out);
 	port->step = step;
-	port->n_rx = port->n_tx = 1;
+	port->n_rx = 1;
+	port->n_tx = PV_MAX_WORKERS;
 	port->started = 1;
 	return 0;
 }
@@ -50,103 +37,113 @@ pv_step_open(struct pv_port *port, struct rte_mempool *pool, char *err, size_t e
 void
 pv_step_close(struct pv_port *port)
 {
-	struct pv_step_port *step = port->step;
-	struct arrival *a;
-	struct frame *f;
-
-	if (step == NULL)
+	if (port->step == NULL)
 		return;
-	while ((a = STAILQ_FIRST(&step->in)) != NULL) {
-		STAILQ_REMOVE_HEAD(&step->in, link);
-		rte_pktmbuf_free(a->mbuf);
-		free(a);
-	}
-	while ((f = STAILQ_FIRST(&step->out)) != NULL) {
-		STAILQ_REMOVE_HEAD(&step->out, link);
-		free(f);
-	}
-	free(step);
+	pv_step_clear(port);
+	free(port->step);
 	port->step = NULL;
+}
+
+void
+pv_step_clear(struct pv_port *port)
+{
+	pv_frame_queue_fini(&port->step->in);
+	pv_frame_queue_fini(&port->step->out);
+}
+
+bool
+pv_step_waiting(const struct pv_port *port)
+{
+	return port->step->in.n != 0;
 }
 
 int
 pv_step_inject(struct pv_port *port, const void *data, size_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(port->step->pool);
-	struct arrival *a = malloc(sizeof(*a));
-	char *room;
+	uint8_t *p;
 
-	if (m == NULL || a == NULL) {
-		rte_pktmbuf_free(m);
-		free(a);
-		return -ENOBUFS;
-	}
-	room = len <= UINT16_MAX ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
-	if (room == NULL) {
-		rte_pktmbuf_free(m);
-		free(a);
+	if (len > FRAME_MAX)
 		return -EMSGSIZE;
-	}
-	memcpy(room, data, len);
-	a->mbuf = m;
-	STAILQ_INSERT_TAIL(&port->step->in, a, link);
+	p = pv_frame_queue_put(&port->step->in, (uint32_t)len, 0);
+	if (p == NULL)
+		return -ENOBUFS;
+	memcpy(p, data, len);
 	return 0;
 }
 
 int
 pv_step_collect(struct pv_port *port, void *buf, size_t cap, uint64_t *when_ns)
 {
-	struct frame *f = STAILQ_FIRST(&port->step->out);
-	int len;
+	struct pv_frame_view frame;
 
-	if (f == NULL)
+	if (!pv_frame_queue_peek(&port->step->out, &frame))
 		return 0;
-	if (f->len > cap)
+	if (frame.len > cap)
 		return -ENOSPC;
-	STAILQ_REMOVE_HEAD(&port->step->out, link);
-	memcpy(buf, f->data, f->len);
-	*when_ns = f->when;
-	len = (int)f->len;
-	free(f);
-	return len;
+	memcpy(buf, frame.data, frame.len);
+	*when_ns = frame.when;
+	pv_frame_queue_drop(&port->step->out);
+	return (int)frame.len;
 }
 
+/* A frame larger than a buffer becomes a chain, as from a device with scattered receive. */
+static struct rte_mbuf *
+to_mbuf(struct rte_mempool *pool, const struct pv_frame_view *frame)
+{
+	struct rte_mbuf *first = rte_pktmbuf_alloc(pool), *m = first;
+	uint32_t done = 0;
+
+	while (m != NULL) {
+		uint16_t room = rte_pktmbuf_tailroom(m);
+		uint32_t left = frame->len - done;
+		uint16_t len = left < room ? (uint16_t)left : room;
+
+		memcpy(rte_pktmbuf_mtod(m, void *), frame->data + done, len);
+		m->data_len = len;
+		first->pkt_len = done += len;
+		if (done == frame->len)
+			return first;
+		m->next = rte_pktmbuf_alloc(pool);
+		m = m->next;
+		first->nb_segs++;
+	}
+	if (first != NULL) {
+		first->nb_segs--;
+		rte_pktmbuf_free(first);
+	}
+	return NULL;
+}
+
+/* Without a free buffer frames wait, as they would in a device. */
 uint16_t
 pv_step_receive(struct pv_port *port, struct rte_mbuf **frames, uint16_t n)
 {
 	struct pv_step_port *step = port->step;
-	struct arrival *a;
+	struct pv_frame_view frame;
 	uint16_t got = 0;
 
-	while (got < n && (a = STAILQ_FIRST(&step->in)) != NULL) {
-		STAILQ_REMOVE_HEAD(&step->in, link);
-		frames[got++] = a->mbuf;
-		free(a);
+	while (got < n && pv_frame_queue_peek(&step->in, &frame)) {
+		frames[got] = to_mbuf(step->pool, &frame);
+		if (frames[got] == NULL)
+			break;
+		pv_frame_queue_drop(&step->in);
+		got++;
 	}
 	return got;
-}
-
-static void
-copy_out(const struct rte_mbuf *m, uint8_t *to)
-{
-	for (; m != NULL; m = m->next) {
-		memcpy(to, rte_pktmbuf_mtod(m, const void *), m->data_len);
-		to += m->data_len;
-	}
 }
 
 uint16_t
 pv_step_send(struct pv_port *port, struct rte_mbuf **frames, uint16_t n, uint64_t now)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		struct frame *f = malloc(sizeof(*f) + frames[i]->pkt_len);
+		uint8_t *p = pv_frame_queue_put(&port->step->out, frames[i]->pkt_len, now);
 
-		if (f == NULL)
+		if (p == NULL)
 			return i;
-		f->when = now;
-		f->len = frames[i]->pkt_len;
-		copy_out(frames[i], f->data);
-		STAILQ_INSERT_TAIL(&port->step->out, f, link);
+		for (const struct rte_mbuf *m = frames[i]; m != NULL; m = m->next) {
+			memcpy(p, rte_pktmbuf_mtod(m, const void *), m->data_len);
+			p += m->data_len;
+		}
 		rte_pktmbuf_free(frames[i]);
 	}
 	return n;

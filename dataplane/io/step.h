@@ -8,6 +8,7 @@
  * thread at a time.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,9 @@
 
 int pv_step_open(struct pv_port *port, struct rte_mempool *pool, char *err, size_t err_cap);
 void pv_step_close(struct pv_port *port);
-/* -EMSGSIZE: longer than a packet buffer; -ENOBUFS: no buffer left. */
+void pv_step_clear(struct pv_port *port);         /* forgets what waits on both sides */
+bool pv_step_waiting(const struct pv_port *port); /* were frames put in that nobody took yet? */
+/* -EMSGSIZE: longer than any frame; -ENOBUFS: no memory, or a million frames wait. */
 int pv_step_inject(struct pv_port *port, const void *data, size_t len);
 /* Length of the oldest frame sent, which is removed; 0: none; -ENOSPC: cap too small, the frame
  * stays. */

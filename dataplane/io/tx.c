@@ -3,19 +3,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <rte_mbuf.h>
-#include <rte_pause.h>
 
 #include "base/packet.h"
+#include "io/handover.h"
 
-#define STAGE 256
-#define TRIES 64
+#define STAGE 256 /* frames a port */
 
 struct stage {
 	struct pv_port *port;
 	uint16_t queue;
 	uint16_t n;
+	uint8_t foreign; /* no queue of our own: the port's owner sends */
 	uint32_t bytes;
 	struct rte_mbuf *frames[STAGE];
 };
@@ -25,25 +26,38 @@ struct pv_tx {
 	struct stage stage[];
 };
 
-static void
+static uint32_t
+bytes_of(struct rte_mbuf *const *frames, uint16_t n)
+{
+	uint32_t bytes = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		bytes += frames[i]->pkt_len;
+	return bytes;
+}
+
+/* What the device does not take moves to the front. */
+static uint16_t
 flush(struct pv_ctx *ctx, struct stage *s)
 {
-	uint16_t sent = 0;
+	uint16_t sent = pv_port_send(s->port, s->queue, s->frames, s->n, ctx->now);
+	uint16_t left = (uint16_t)(s->n - sent);
+	uint32_t bytes = left == 0 ? 0 : bytes_of(s->frames + sent, left);
 
-	for (uint32_t tries = 0; sent < s->n && tries < TRIES; tries++) {
-		sent = (uint16_t)(sent + pv_port_send(s->port, s->queue, s->frames + sent,
-							 (uint16_t)(s->n - sent), ctx->now));
-		if (pv_unlikely(sent < s->n))
-			rte_pause();
-	}
 	pv_count_n(&ctx->counters, PV_C_TX_FRAMES, sent);
-	pv_count_n(&ctx->counters, PV_C_TX_BYTES, s->bytes);
-	s->bytes = 0;
-	if (pv_unlikely(sent < s->n)) {
-		pv_count_n(&ctx->counters, PV_C_TX_DROPPED, s->n - sent);
-		rte_pktmbuf_free_bulk(s->frames + sent, (unsigned int)(s->n - sent));
-	}
-	s->n = 0;
+	pv_count_n(&ctx->counters, PV_C_TX_BYTES, s->bytes - bytes);
+	if (pv_unlikely(left != 0 && sent != 0))
+		memmove(s->frames, s->frames + sent, left * sizeof(s->frames[0]));
+	s->n = left;
+	s->bytes = bytes;
+	return sent;
+}
+
+static void
+drop(struct pv_ctx *ctx, struct rte_mbuf *frame)
+{
+	pv_count(&ctx->counters, PV_C_TX_DROPPED);
+	rte_pktmbuf_free(frame);
 }
 
 static void
@@ -56,8 +70,15 @@ transmit(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame)
 		return;
 	}
 	s = &ctx->tx->stage[port];
-	if (s->n == STAGE)
-		flush(ctx, s);
+	if (pv_unlikely(s->foreign)) {
+		if (!ctx->hand_over(ctx, s->port->facts.owner, port | PV_HANDOVER_SEND, frame))
+			drop(ctx, frame);
+		return;
+	}
+	if (pv_unlikely(s->n == STAGE) && flush(ctx, s) == 0) {
+		drop(ctx, frame);
+		return;
+	}
 	s->bytes += frame->pkt_len;
 	s->frames[s->n++] = frame;
 }
@@ -72,7 +93,8 @@ pv_tx_init(struct pv_ctx *ctx, struct pv_port *ports, uint16_t n_port)
 	tx->n_port = n_port;
 	for (uint16_t i = 0; i < n_port; i++) {
 		tx->stage[i].port = &ports[i];
-		tx->stage[i].queue = ports[i].n_tx > ctx->worker ? ctx->worker : 0;
+		tx->stage[i].queue = ctx->worker;
+		tx->stage[i].foreign = ctx->worker >= ports[i].n_tx;
 	}
 	ctx->tx = tx;
 	ctx->transmit = transmit;
@@ -100,4 +122,13 @@ pv_tx_flush(struct pv_ctx *ctx)
 	for (uint16_t i = 0; i < tx->n_port; i++)
 		if (tx->stage[i].n != 0)
 			flush(ctx, &tx->stage[i]);
+}
+
+bool
+pv_tx_empty(const struct pv_ctx *ctx)
+{
+	for (uint16_t i = 0; i < ctx->tx->n_port; i++)
+		if (ctx->tx->stage[i].n != 0)
+			return false;
+	return true;
 }

@@ -100,6 +100,7 @@ void pv_ip_send(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send 
  * to n, oldest first. */
 void pv_ip_loopback(struct pv_ctx *ctx, struct rte_mbuf *frame);
 uint32_t pv_ip_loopback_take(struct pv_ctx *ctx, struct rte_mbuf **frames, uint32_t n);
+bool pv_ip_loopback_waiting(const struct pv_ctx *ctx);
 
 /* ICMP errors that concern TCP, handed up after the quoted packet was parsed; also (soft) that a
  * neighbour did not answer. */

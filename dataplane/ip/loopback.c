@@ -29,3 +29,9 @@ pv_ip_loopback_take(struct pv_ctx *ctx, struct rte_mbuf **frames, uint32_t n)
 	pv_count_n(&ctx->counters, PV_C_LOOPBACK, n);
 	return n;
 }
+
+bool
+pv_ip_loopback_waiting(const struct pv_ctx *ctx)
+{
+	return ctx->ip->looped_n != 0;
+}

@@ -5,6 +5,7 @@
 
 #include "bridge/backlog.h"
 #include "bridge/slot.h"
+#include "bridge/waiter.h"
 #include "tcp/tcp.h"
 #include "worker/service.h"
 
@@ -28,7 +29,12 @@ do_listen_update(struct pv_worker *w, const struct pv_command *c)
 static int
 do_listen_close(struct pv_worker *w, const struct pv_command *c)
 {
-	return pv_tcp_listener_close(&w->ctx, c->handle);
+	struct pv_listener_shared *listener = pv_listener_of(w->ctx.bridge, c->handle);
+	int rc = pv_tcp_listener_close(&w->ctx, c->handle);
+
+	if (listener != NULL)
+		pv_watch_drop_all(&w->ctx, pv_listener_status(listener), c->handle);
+	return rc;
 }
 
 static int
@@ -84,7 +90,11 @@ do_watch(struct pv_worker *w, const struct pv_command *c)
 			return -EBADF;
 		status = pv_listener_status(listener);
 	} else {
-		status = &pv_slot_at(&w->ctx, pv_handle_index(c->handle))->status;
+		struct pv_shared *shared = pv_slot_of(w->ctx.bridge, c->handle);
+
+		if (shared == NULL)
+			return -EBADF;
+		status = &shared->status;
 	}
 	return pv_watch_execute(&w->ctx, status, c->handle, (uint32_t)c->a, (uint32_t)c->b,
 			(uint32_t)(c->b >> 32), c->c);
@@ -160,6 +170,16 @@ static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_URGENT] = do_urgent,
 	[PV_CMD_SERVICE] = do_service,
 };
+
+void
+pv_worker_refuse(struct pv_worker *w)
+{
+	struct pv_command command;
+
+	while (pv_command_take(w->ctx.bridge, w->ctx.worker, &command, 1) == 1)
+		pv_command_answer(&w->ctx, &command, -ESHUTDOWN);
+	pv_bridge_flush(&w->ctx);
+}
 
 uint32_t
 pv_worker_commands(struct pv_worker *w)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <rte_lcore.h>
 
@@ -13,7 +14,8 @@
 
 /* The live loop: a turn after the other; when there was nothing to do for a while, sleep. */
 
-#define IDLE_TURNS 200 /* empty turns before the first sleep */
+#define IDLE_TURNS  200    /* empty turns before the first sleep */
+#define TIMER_SLACK 1000UL /* ns: naps are meant as short as they are */
 
 /* Signals are Python's. A device that needs one for itself gets it here alone. */
 static void
@@ -64,26 +66,21 @@ measured_turn(struct pv_worker *w, uint64_t from)
 	return work;
 }
 
-static bool
-flushed(struct pv_worker *w)
-{
-	return w->stopping && (w->ctx.now >= w->stop_until || pv_tcp_idle(&w->ctx));
-}
-
 static void
 poll_until_stopped(struct pv_worker *w)
 {
 	uint32_t idle = 0;
 	uint64_t tsc = rte_rdtsc();
 
-	while (!flushed(w)) {
+	while (!pv_worker_ended(w)) {
 		idle = measured_turn(w, tsc) != 0 ? 0 : idle + 1;
+		w->nap = idle == 0 ? 0 : w->nap;
 		if (w->guest != NULL) {
 			pv_generator_turn(w->guest, rte_rdtsc());
 			idle = 0;
 		}
 		if (idle > IDLE_TURNS && !w->ctx.config->busy_poll)
-			pv_worker_sleep(w, w->ctx.now);
+			pv_worker_sleep(w);
 		tsc = rte_rdtsc();
 	}
 }
@@ -94,15 +91,13 @@ run(void *arg)
 	struct pv_worker *w = arg;
 
 	mask_signals(w);
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0);
 	pin(w->lcore);
 	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower
 				*/
 	for (uint16_t i = 0; i < w->n_port; i++)
 		pv_ip_announce(&w->ctx, i);
 	poll_until_stopped(w);
-	pv_tcp_abort_all(&w->ctx);
-	pv_bridge_flush(&w->ctx);
-	pv_tx_flush(&w->ctx);
 	rte_thread_unregister();
 	atomic_store_explicit(&w->ended, true, memory_order_release);
 	return NULL;

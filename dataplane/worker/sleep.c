@@ -6,32 +6,20 @@
 
 #include "bridge/doorbell.h"
 #include "io/device.h"
+#include "io/tx.h"
 
 /*
- * A worker with nothing to do sleeps on its command doorbell and the interrupts of its devices, no
- * longer than until the next deadline. Devices without interrupts (rings, packet sockets, files)
- * can't wake anybody: then it only naps.
+ * A worker with nothing to do sleeps on its doorbell and the interrupts of its devices, no longer
+ * than until the next deadline. Devices without interrupts (rings, packet sockets, files) can't
+ * wake anybody, nor does a full transmit queue: then it naps, longer each time it finds nothing.
  */
 
-#define NAP_NS     50000
-#define LONGEST_NS 1000000000ull
-
-static uint64_t
-until_deadline(struct pv_worker *w, uint64_t now)
-{
-	uint64_t next = pv_wheel_next(&w->ctx.wheel), other = pv_wheel_next(&w->ctx.housekeeping);
-
-	next = next < other ? next : other;
-	if (w->stopping)
-		next = next < w->stop_until ? next : w->stop_until;
-	if (next <= now)
-		return 0;
-	return next - now < LONGEST_NS ? next - now : LONGEST_NS;
-}
+#define NAP_MIN_NS 20000ull
+#define NAP_MAX_NS 200000ull
 
 /* Fills fds from 1 on; returns how many there are then, and whether every port can wake us. */
 static nfds_t
-interrupts(struct pv_worker *w, struct pollfd *fds, nfds_t room, bool *all)
+arm(struct pv_worker *w, struct pollfd *fds, nfds_t room, bool *all)
 {
 	nfds_t n = 1;
 
@@ -58,32 +46,47 @@ disarm(struct pv_worker *w)
 			pv_device_interrupt_arm(&w->ports[i], w->ctx.worker, 0);
 }
 
+static uint64_t
+next_nap(struct pv_worker *w)
+{
+	w->nap = w->nap * 2 < NAP_MAX_NS ? w->nap * 2 : NAP_MAX_NS;
+	w->nap = w->nap < NAP_MIN_NS ? NAP_MIN_NS : w->nap;
+	return w->nap;
+}
+
+static void
+sleep_on(struct pv_worker *w, struct pollfd *fds, nfds_t n, bool all)
+{
+	uint64_t now = pv_clock_at(w->clock, rte_rdtsc()), next = pv_worker_deadline(w, true);
+	uint64_t ns = next <= now ? 0 : next - now, nap;
+	struct timespec span;
+
+	if (!all || !pv_tx_empty(&w->ctx)) {
+		nap = next_nap(w);
+		ns = ns < nap ? ns : nap;
+	}
+	span = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
+		.tv_nsec = (long)(ns % 1000000000) };
+	pv_count(&w->ctx.counters, PV_C_SLEEPS);
+	ppoll(fds, n, ns > INT64_MAX ? NULL : &span, NULL);
+}
+
 void
-pv_worker_sleep(struct pv_worker *w, uint64_t now)
+pv_worker_sleep(struct pv_worker *w)
 {
 	struct pv_doorbell *bell = pv_bridge_doorbell(w->ctx.bridge, w->ctx.worker);
 	struct pollfd fds[1 + PV_MAX_PORTS] = { { .fd = bell->fd, .events = POLLIN } };
-	uint64_t ns = until_deadline(w, now);
-	struct timespec span;
 	bool all;
 	nfds_t n;
 
-	if (ns == 0)
-		return;
-	n = interrupts(w, fds, PV_COUNT_OF(fds), &all);
-	if (!all && ns > NAP_NS)
-		ns = NAP_NS;
 	pv_doorbell_arm(bell);
-	/* Whoever came before the arming rang nobody: look once more. */
-	if (pv_command_waiting(w->ctx.bridge, w->ctx.worker) || pv_worker_receive(w) != 0) {
-		pv_doorbell_disarm(bell);
-	} else {
-		span = (struct timespec){ .tv_sec = (time_t)(ns / 1000000000),
-			.tv_nsec = (long)(ns % 1000000000) };
-		pv_count(&w->ctx.counters, PV_C_SLEEPS);
-		ppoll(fds, n, &span, NULL);
-		pv_doorbell_disarm(bell);
-	}
+	n = arm(w, fds, PV_COUNT_OF(fds), &all);
+	/* Whoever came before the arming rang nobody: look once more, by a whole turn. */
+	if (pv_worker_turn(w, pv_clock_at(w->clock, rte_rdtsc())) == 0 && !pv_worker_pending(w))
+		sleep_on(w, fds, n, all);
+	else
+		w->nap = 0;
+	pv_doorbell_disarm(bell);
 	pv_doorbell_clear(bell);
 	if (n > 1)
 		disarm(w);

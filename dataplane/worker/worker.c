@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/handover.h"
 #include "io/tx.h"
 #include "ip/ip.h"
 #include "worker/generator.h"
@@ -24,34 +25,59 @@ init_ctx(struct pv_ctx *ctx, const struct pv_config *config, uint8_t number, uin
 	pv_wheel_init(&ctx->housekeeping, now);
 }
 
-struct pv_worker *
-pv_worker_new(const struct pv_worker_parts *parts, uint8_t number)
+static bool
+hand_over(struct pv_ctx *ctx, uint8_t to, uint16_t port, struct rte_mbuf *frame)
 {
-	size_t size = (sizeof(struct pv_worker) + PV_CACHE_LINE - 1) / PV_CACHE_LINE *
-		      PV_CACHE_LINE;
-	const struct pv_config *config = parts->config;
-	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE, size);
+	struct pv_worker *w = pv_container_of(ctx, struct pv_worker, ctx);
+
+	if (!pv_handover_put(w->handover, to, port, frame))
+		return false;
+	w->woken |= 1U << to;
+	return true;
+}
+
+static int
+init_rooms(struct pv_worker *w, const struct pv_worker_plan *plan)
+{
+	struct pv_ctx *ctx = &w->ctx;
+	int rc = pv_tx_init(ctx, plan->ports, plan->config->n_port);
+
+	if (rc == 0)
+		rc = pv_ip_init(ctx, plan->config);
+	for (uint16_t i = 0; rc == 0 && i < plan->config->n_port; i++)
+		pv_ip_port(ctx, i, &plan->ports[i].facts);
+	if (rc == 0)
+		rc = pv_tcp_init(ctx, plan->config, plan->secret);
+	if (rc == 0)
+		pv_ip_owned_by(ctx, pv_tcp_owner);
+	return rc;
+}
+
+struct pv_worker *
+pv_worker_new(const struct pv_worker_plan *plan, uint8_t number, struct rte_mempool *mbufs)
+{
+	const struct pv_config *config = plan->config;
+	struct pv_worker *w = aligned_alloc(PV_CACHE_LINE,
+			(sizeof(*w) + PV_CACHE_LINE - 1) / PV_CACHE_LINE * PV_CACHE_LINE);
 
 	if (w == NULL)
 		return NULL;
-	memset(w, 0, size);
-	w->ports = parts->ports;
+	memset(w, 0, sizeof(*w));
+	w->ports = plan->ports;
 	w->n_port = config->n_port;
-	w->clock = parts->clock;
+	w->clock = plan->clock;
+	w->handover = plan->handover;
 	w->step = config->step;
 	w->lcore = config->lcore[number];
-	w->ctx.bridge = parts->bridge;
-	w->ctx.mbufs = parts->mbufs;
+	w->ctx.bridge = plan->bridge;
+	w->ctx.hand_over = plan->handover != NULL ? hand_over : NULL;
+	w->ctx.mbufs = mbufs;
 	init_ctx(&w->ctx, config, number,
-			config->step ? PV_CLOCK_START : pv_clock_at(parts->clock, rte_rdtsc()));
-	if (pv_tx_init(&w->ctx, parts->ports, config->n_port) != 0 ||
-			pv_ip_init(&w->ctx, config) != 0 ||
-			pv_tcp_init(&w->ctx, config, parts->secret) != 0) {
+			config->step ? PV_CLOCK_START : pv_clock_at(plan->clock, rte_rdtsc()));
+	if (init_rooms(w, plan) != 0) {
 		pv_worker_free(w);
 		return NULL;
 	}
-	for (uint16_t i = 0; i < config->n_port; i++)
-		pv_ip_port(&w->ctx, i, &parts->ports[i].facts);
 	return w;
 }
 
@@ -75,6 +101,14 @@ timers(struct pv_ctx *ctx)
 	       pv_wheel_run(&ctx->housekeeping, ctx, ctx->now);
 }
 
+static void
+wake_others(struct pv_worker *w)
+{
+	for (uint32_t woken = w->woken; woken != 0; woken &= woken - 1)
+		pv_bridge_wake(w->ctx.bridge, (uint8_t)__builtin_ctz(woken));
+	w->woken = 0;
+}
+
 uint32_t
 pv_worker_turn(struct pv_worker *w, uint64_t now)
 {
@@ -89,5 +123,37 @@ pv_worker_turn(struct pv_worker *w, uint64_t now)
 	pv_tcp_output(ctx);
 	pv_bridge_flush(ctx);
 	pv_tx_flush(ctx);
+	if (pv_unlikely(w->woken != 0))
+		wake_others(w);
 	return work;
+}
+
+bool
+pv_worker_pending(const struct pv_worker *w)
+{
+	const struct pv_ctx *ctx = &w->ctx;
+
+	return pv_command_waiting(ctx->bridge, ctx->worker) || pv_ip_loopback_waiting(ctx) ||
+	       (w->handover != NULL && pv_handover_waiting(w->handover, ctx->worker));
+}
+
+uint64_t
+pv_worker_deadline(struct pv_worker *w, bool housekeeping)
+{
+	uint64_t first = pv_wheel_next(&w->ctx.wheel);
+	uint64_t other = housekeeping ? pv_wheel_next(&w->ctx.housekeeping) : UINT64_MAX;
+
+	first = other < first ? other : first;
+	return w->stopping && w->stop_until < first ? w->stop_until : first;
+}
+
+bool
+pv_worker_ended(struct pv_worker *w)
+{
+	if (!w->stopping || (w->ctx.now < w->stop_until && !pv_tcp_idle(&w->ctx)))
+		return false;
+	pv_tcp_abort_all(&w->ctx);
+	pv_bridge_flush(&w->ctx);
+	pv_tx_flush(&w->ctx);
+	return true;
 }

@@ -21,6 +21,7 @@
 #include "worker/clock.h"
 
 struct pv_generator;
+struct pv_handover;
 
 /* The service of a listener on this worker. */
 struct pv_service {
@@ -39,6 +40,8 @@ struct pv_worker {
 	struct pv_port *ports; /* the engine's */
 	const struct pv_clock *clock;
 	struct pv_worker_cycles cycles;
+	struct pv_handover *handover; /* io/handover.h; NULL with one worker */
+	uint32_t woken;               /* bit w: frames were given to worker w in this turn */
 	uint16_t n_port;
 	uint8_t step;
 	bool stopping;       /* a stop command came: flush, then end */
@@ -50,22 +53,24 @@ struct pv_worker {
 	/* live */
 	pthread_t thread;
 	int16_t lcore;
+	uint64_t nap; /* ns: the last one */
 	bool running;
 	_Atomic bool ended;
 };
 
-/* What a worker is made of; all of it outlives the worker. */
-struct pv_worker_parts {
+/* What the workers of an engine have in common. */
+struct pv_worker_plan {
 	const struct pv_config *config;
-	const struct pv_clock *clock;
 	struct pv_bridge *bridge;
+	struct pv_handover *handover;
 	struct pv_port *ports; /* open */
-	struct rte_mempool *mbufs;
-	uint8_t secret[16]; /* of sequence numbers and hashes; all workers' the same */
+	const struct pv_clock *clock;
+	uint8_t secret[16];
 };
 
 /* Makes a worker with its ctx (ip, tcp, tx). NULL: no memory. */
-struct pv_worker *pv_worker_new(const struct pv_worker_parts *parts, uint8_t number);
+struct pv_worker *pv_worker_new(
+		const struct pv_worker_plan *plan, uint8_t number, struct rte_mempool *mbufs);
 void pv_worker_free(struct pv_worker *worker);
 
 /* One turn at ns time now: frames in, commands, timers, frames out, doorbells. Returns how much
@@ -73,14 +78,23 @@ void pv_worker_free(struct pv_worker *worker);
 uint32_t pv_worker_turn(struct pv_worker *worker, uint64_t now);
 /* Frames of all ports through ip/ to tcp/. worker/rx_path.c */
 uint32_t pv_worker_receive(struct pv_worker *worker);
+/* Is there something to do at once: commands, frames of other workers or to ourselves? */
+bool pv_worker_pending(const struct pv_worker *worker);
+/* ns; UINT64_MAX: never. */
+uint64_t pv_worker_deadline(struct pv_worker *worker, bool housekeeping);
 /* Everything in the command ring, up to a burst. worker/commands.c */
 uint32_t pv_worker_commands(struct pv_worker *worker);
+/* Nobody turns the worker any more: whoever waits for an answer gets -ESHUTDOWN. */
+void pv_worker_refuse(struct pv_worker *worker);
+/* Stopping, and nothing left to flush, or the time for it is over: what is open is reset. True:
+ * this was the last turn. */
+bool pv_worker_ended(struct pv_worker *worker);
 
 /* Live. worker/loop.c */
 int pv_worker_start(struct pv_worker *worker);
 void pv_worker_join(struct pv_worker *worker);
 /* Sleeps until a packet, a command or the next deadline, or for a moment where the device can't
  * wake us. worker/sleep.c */
-void pv_worker_sleep(struct pv_worker *worker, uint64_t now);
+void pv_worker_sleep(struct pv_worker *worker);
 
 #endif
