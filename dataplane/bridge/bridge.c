@@ -130,7 +130,7 @@ pv_bridge_free(struct pv_bridge *bridge)
 void
 pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), void *arg)
 {
-	bridge->yield = yield;
+	bridge->yield = yield != NULL ? yield : yield_cpu;
 	bridge->yield_arg = arg;
 }
 

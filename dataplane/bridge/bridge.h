@@ -43,8 +43,8 @@ struct pv_doorbell;
 struct pv_bridge *pv_bridge_new(const struct pv_config *config);
 /* All workers have ended and no call is in the bridge. NULL is allowed. */
 void pv_bridge_free(struct pv_bridge *bridge);
-/* What a producer does while a command ring is full, instead of sched_yield: in step mode a turn of
- * the engine. Before anything else. */
+/* What a producer does while a command ring is full: in step mode a turn of the engine. NULL: lets
+ * others run. To be set before anything else. */
 void pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), void *arg);
 /* Workers take no more commands: those who wait for room in a ring get -ESHUTDOWN. Any thread. */
 void pv_bridge_stop(struct pv_bridge *bridge);

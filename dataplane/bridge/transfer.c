@@ -15,11 +15,12 @@
  * So a worker that gives out a slot has nothing to do here.
  */
 enum {
-	HOLD_READ = 1,    /* a call is taking bytes */
-	HOLD_WRITE = 2,   /* a call is adding bytes */
-	HOLD_CLOSED = 4,  /* the last one out puts PV_CMD_CLOSE */
-	HOLD_ABORT = 8,   /* with PV_CLOSE_ABORT */
-	HOLD_WRITTEN = 16 /* tx was used */
+	HOLD_READ = 1,      /* a call is taking bytes */
+	HOLD_WRITE = 2,     /* a call is adding bytes */
+	HOLD_CLOSED = 4,    /* the last one out puts PV_CMD_CLOSE */
+	HOLD_WRITTEN = 8,   /* tx was used */
+	HOLD_HOW_SHIFT = 8, /* eight bits from here on: enum pv_close_how */
+	HOLD_HOW_MASK = 0xff
 };
 #define HOLD_INSIDE (HOLD_READ | HOLD_WRITE)
 
@@ -81,7 +82,7 @@ close_command(uint64_t handle, uint64_t word)
 	return (struct pv_command){
 		.kind = PV_CMD_CLOSE,
 		.handle = handle,
-		.a = word & HOLD_ABORT ? PV_CLOSE_ABORT : PV_CLOSE_GRACEFUL,
+		.a = word >> HOLD_HOW_SHIFT & HOLD_HOW_MASK,
 		.b = word & HOLD_WRITTEN,
 	};
 }
@@ -122,7 +123,7 @@ hold_close(struct pv_bridge *bridge, uint64_t handle, int how, struct pv_command
 		word = old;
 		if (!hold_current(shared, handle, &word))
 			return -EBADF;
-		word |= HOLD_CLOSED | (how == PV_CLOSE_ABORT ? HOLD_ABORT : 0);
+		word |= HOLD_CLOSED | (uint64_t)(how & HOLD_HOW_MASK) << HOLD_HOW_SHIFT;
 	} while (!__atomic_compare_exchange_n(
 			hold, &old, word, true, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
 	if (word & HOLD_INSIDE)

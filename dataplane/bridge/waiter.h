@@ -25,6 +25,7 @@
 #include "base/types.h"
 
 struct pv_bridge;
+struct pv_command;
 struct pv_ctx;
 
 /* ---- worker ---- */
@@ -42,9 +43,10 @@ void pv_bridge_flush(struct pv_ctx *ctx);
 /* The handle is gone; its watches go back (after a last report by the caller). pv_slot_release does
  * it for connections, PV_CMD_LISTEN_CLOSE must for listeners. */
 void pv_watch_drop_all(struct pv_ctx *ctx, struct pv_status *status, uint64_t handle);
-/* Executes PV_CMD_WATCH; status: of the command's handle. -EBADF: stale handle; -ENOBUFS. */
-int pv_watch_execute(struct pv_ctx *ctx, struct pv_status *status, uint64_t handle, uint32_t waiter,
-		uint32_t mask, uint32_t flags, uint64_t cookie);
+/* Executes PV_CMD_WATCH; status: of the command's handle, NULL: none. -EBADF: stale handle or
+ * waiter; -ENOBUFS. */
+int pv_watch_execute(
+		struct pv_ctx *ctx, struct pv_status *status, const struct pv_command *command);
 /* Executes PV_CMD_WAITER_CLOSE. */
 void pv_waiter_execute_close(struct pv_ctx *ctx, uint32_t waiter);
 

@@ -264,12 +264,12 @@ report_present(struct pv_ctx *ctx, const struct pv_status *status, uint32_t *at)
 }
 
 int
-pv_watch_execute(struct pv_ctx *ctx, struct pv_status *status, uint64_t handle, uint32_t waiter,
-		uint32_t mask, uint32_t flags, uint64_t cookie)
+pv_watch_execute(struct pv_ctx *ctx, struct pv_status *status, const struct pv_command *command)
 {
+	uint32_t waiter = (uint32_t)command->a, mask = (uint32_t)command->b, *at, number;
 	struct pv_waiter *set = &ctx->bridge->waiter[PV_WAITER_PLACE(waiter)];
+	uint64_t handle = command->handle;
 	struct pv_watch_node *node;
-	uint32_t *at, number;
 
 	if (status == NULL || !pv_status_is_of(status, handle))
 		return -EBADF;
@@ -294,8 +294,8 @@ pv_watch_execute(struct pv_ctx *ctx, struct pv_status *status, uint64_t handle, 
 	}
 	node = pv_watch_at(ctx->bridge, number);
 	node->mask = mask;
-	node->flags = flags;
-	__atomic_store_n(&node->cookie, cookie, __ATOMIC_RELAXED);
+	node->flags = (uint32_t)(command->b >> 32);
+	__atomic_store_n(&node->cookie, command->c, __ATOMIC_RELAXED);
 	report_present(ctx, status, at);
 	return 0;
 }

@@ -96,8 +96,7 @@ do_watch(struct pv_worker *w, const struct pv_command *c)
 			return -EBADF;
 		status = &shared->status;
 	}
-	return pv_watch_execute(&w->ctx, status, c->handle, (uint32_t)c->a, (uint32_t)c->b,
-			(uint32_t)(c->b >> 32), c->c);
+	return pv_watch_execute(&w->ctx, status, c);
 }
 
 static int

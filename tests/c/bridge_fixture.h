@@ -90,8 +90,7 @@ fixture_turn(struct pv_ctx *ctx, uint32_t *counts)
 			status = &pv_slot_of(ctx->bridge, c->handle)->status;
 		}
 		if (c->kind == PV_CMD_WATCH)
-			error = pv_watch_execute(ctx, status, c->handle, (uint32_t)c->a,
-					(uint32_t)c->b, (uint32_t)(c->b >> 32), c->c);
+			error = pv_watch_execute(ctx, status, c);
 		else if (c->kind == PV_CMD_WAITER_CLOSE)
 			pv_waiter_execute_close(ctx, (uint32_t)c->a);
 		else if (c->kind == PV_CMD_CLOSE)
