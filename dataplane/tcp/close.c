@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The two FINs (RFC 9293 3.6), half-close, orphans, and closing with data that nobody read (RFC
+ * 2525 2.17). */
+#include <errno.h>
+
+#include "tcp/established.h"
+
+/* The application has written its last byte. */
+void
+pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_FIN_QUEUED) != 0 || pv_conn_data_get(ctx, pcb) == NULL)
+		return;
+	pcb->flags |= PV_PCB_FIN_QUEUED;
+	if (pcb->state == PV_ESTABLISHED)
+		pv_conn_set_state(ctx, pcb, PV_FIN_WAIT_1);
+	else if (pcb->state == PV_CLOSE_WAIT)
+		pv_conn_set_state(ctx, pcb, PV_LAST_ACK);
+	pv_conn_pend(ctx, pcb);
+}
+
+/* The end of both directions: the record of TIME-WAIT answers what still comes. */
+static void
+enter_time_wait(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_ACK_NOW) != 0)
+		pv_ack_send(ctx, pcb);
+	pv_conn_report_turn(ctx, pcb);
+	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
+		ctx->conns->orphans--;
+	pv_conn_set_state(ctx, pcb, PV_TIME_WAIT);
+	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
+	pv_conn_data_drop(ctx, pcb);
+	pv_time_wait_enter(ctx, pcb);
+}
+
+/* RCV.NXT stands at the peer's FIN. */
+bool
+pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	struct pv_status *status = &d->shared->status;
+
+	pcb->rcv_nxt++;
+	pcb->flags |= PV_PCB_FIN_RECEIVED;
+	pv_ack_now(ctx, pcb);
+	pv_stream_finish(ctx->bridge, &d->shared->rx);
+	if ((pcb->flags & PV_PCB_ORPHAN) == 0) {
+		pv_conn_report_turn(ctx, pcb);
+		__atomic_store_n(&status->closes, status->closes + 1, __ATOMIC_RELAXED);
+		pv_conn_report(ctx, pcb, PV_READY_CLOSE | PV_READY_READ, 0,
+				PV_READY_CLOSE | PV_READY_READ);
+	}
+	if (pcb->state == PV_ESTABLISHED) {
+		pv_conn_set_state(ctx, pcb, PV_CLOSE_WAIT);
+	} else if (pcb->state == PV_FIN_WAIT_1) {
+		pv_conn_set_state(ctx, pcb, PV_CLOSING);
+	} else if (pcb->state == PV_FIN_WAIT_2) {
+		enter_time_wait(ctx, pcb);
+		return false;
+	}
+	return true;
+}
+
+/* SND.UNA stands behind our FIN. */
+bool
+pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	switch (pcb->state) {
+	case PV_FIN_WAIT_1:
+		pv_conn_set_state(ctx, pcb, PV_FIN_WAIT_2);
+		if ((pcb->flags & PV_PCB_ORPHAN) != 0)
+			pv_conn_timer_set(ctx, pcb, PV_CONN_LIMIT,
+					ctx->now + d->config->fin_wait_2 * PV_MS);
+		return true;
+	case PV_CLOSING:
+		enter_time_wait(ctx, pcb);
+		return false;
+	case PV_LAST_ACK:
+		pv_conn_destroy(ctx, pcb, 0, false);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Nobody is left to read what the peer may still send, and it has had its time to close (H13). */
+bool
+pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if (pcb->state != PV_FIN_WAIT_2 || (pcb->flags & PV_PCB_ORPHAN) == 0)
+		return true;
+	pv_conn_destroy(ctx, pcb, 0, false);
+	return false;
+}
+
+static void
+orphan(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
+		return;
+	pcb->flags |= PV_PCB_ORPHAN;
+	ctx->conns->orphans++;
+}
+
+void
+pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	const struct pv_shared *shared = pv_slot_at(ctx, pcb->index);
+
+	orphan(ctx, pcb);
+	if (pcb->state == PV_SYN_SENT) {
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, false);
+		return;
+	}
+	if (pv_stream_waiting(&shared->rx) != 0 || pv_conn_data_get(ctx, pcb) == NULL) {
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
+		return;
+	}
+	pv_conn_fin_queued(ctx, pcb);
+	if (pcb->state == PV_FIN_WAIT_2)
+		pv_conn_timer_set(ctx, pcb, PV_CONN_LIMIT,
+				ctx->now + pcb->data->config->fin_wait_2 * PV_MS);
+}
+
+void
+pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how)
+{
+	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
+
+	if (pcb == NULL)
+		return;
+	pv_conn_assert_valid(pcb);
+	if (how == PV_CLOSE_ABORT) {
+		orphan(ctx, pcb);
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
+	} else {
+		pv_conn_close(ctx, pcb);
+	}
+}
+
+void
+pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle)
+{
+	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
+
+	if (pcb != NULL)
+		pcb->flags |= PV_PCB_RECEIVE_SHUT;
+}
+
+/* Bytes or a FIN wait in the tx stream. */
+void
+pv_tcp_send_ready(struct pv_ctx *ctx, uint64_t handle)
+{
+	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
+	struct pv_conn_data *d = pcb != NULL ? pv_conn_data_get(ctx, pcb) : NULL;
+
+	if (d == NULL)
+		return;
+	pv_conn_assert_valid(pcb);
+	pv_stream_kicked(&d->shared->tx);
+	if (pv_stream_finished(&d->shared->tx))
+		pv_conn_fin_queued(ctx, pcb);
+	pv_conn_report(ctx, pcb, 0, PV_READY_SENT, 0);
+	pv_conn_pend(ctx, pcb);
+}
+
+/* The application has taken bytes. */
+void
+pv_tcp_window_update(struct pv_ctx *ctx, uint64_t handle)
+{
+	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
+
+	if (pcb == NULL || pcb->data == NULL)
+		return;
+	pv_conn_assert_valid(pcb);
+	pv_stream_kicked(&pcb->data->shared->rx);
+	pv_window_watch(ctx, pcb);
+}

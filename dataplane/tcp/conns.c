@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tcp/conns.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <rte_mbuf.h>
+
+#include "base/mem.h"
+#include "tcp/established.h"
+
+enum { RTX_RECORDS = 1 << 18 };
+
+int
+pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config)
+{
+	struct pv_conns *conns = calloc(1, sizeof(*conns));
+	uint32_t n = config->max_connections;
+
+	if (conns == NULL)
+		return -ENOMEM;
+	ctx->conns = conns;
+	conns->max_pending = n;
+	conns->pending = pv_mem_map(n * sizeof(*conns->pending), false);
+	if (conns->pending == NULL ||
+			pv_pool_init(&conns->data, sizeof(struct pv_conn_data), n, config->huge) !=
+					0 ||
+			pv_pool_init(&conns->rtx, sizeof(struct pv_rtx), RTX_RECORDS,
+					config->huge) != 0 ||
+			pv_pool_init(&conns->pieces, sizeof(struct pv_piece), config->mbufs / 2,
+					false) != 0) {
+		pv_conns_fini(ctx);
+		return -ENOMEM;
+	}
+	pv_wheel_set(&ctx->wheel, PV_TIMER_CONNECTION, pv_conn_timer_fired);
+	return 0;
+}
+
+void
+pv_conns_fini(struct pv_ctx *ctx)
+{
+	struct pv_conns *conns = ctx->conns;
+
+	if (conns == NULL)
+		return;
+	while (conns->configs != NULL) {
+		struct pv_conn_config *config = conns->configs;
+
+		conns->configs = config->next;
+		free(config);
+	}
+	pv_pool_fini(&conns->pieces);
+	pv_pool_fini(&conns->rtx);
+	pv_pool_fini(&conns->data);
+	pv_mem_unmap(conns->pending, conns->max_pending * sizeof(*conns->pending));
+	free(conns);
+	ctx->conns = NULL;
+}
+
+/* The newest copy of the [tcp] table, made only when the table has changed. */
+static struct pv_conn_config *
+take_config(struct pv_ctx *ctx)
+{
+	struct pv_conn_config *newest = ctx->conns->configs;
+
+	if (newest == NULL || memcmp(&newest->tcp, &ctx->tcp_config, sizeof(newest->tcp)) != 0) {
+		newest = calloc(1, sizeof(*newest));
+		if (newest == NULL)
+			return NULL;
+		newest->tcp = ctx->tcp_config;
+		newest->next = ctx->conns->configs;
+		ctx->conns->configs = newest;
+	}
+	newest->users++;
+	return newest;
+}
+
+static void
+give_config(struct pv_ctx *ctx, struct pv_conn_config *config)
+{
+	struct pv_conn_config **at = &ctx->conns->configs;
+
+	if (--config->users != 0 || *at == config)
+		return;
+	while (*at != config)
+		at = &(*at)->next;
+	*at = config->next;
+	free(config);
+}
+
+/* The parts that begin with values other than zero. */
+static void
+start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
+{
+	const struct pv_tcp_config *config = d->config;
+	uint32_t room = rte_pktmbuf_data_room_size(ctx->mbufs) - RTE_PKTMBUF_HEADROOM -
+			PV_TCP_HDR_MAX;
+
+	d->quick_acks = (uint16_t)config->quick_ack_start;
+	d->user_timeout = config->user_timeout * PV_MS;
+	d->keepalive_idle = config->keepalive_idle * PV_MS;
+	d->keepalive_interval = config->keepalive_interval * PV_MS;
+	d->keepalive_count = config->keepalive_count;
+	if (pcb->snd_mss > room)
+		pcb->snd_mss = (uint16_t)room;
+	pv_rtt_start(&d->rtt, config->rto_initial * PV_MS);
+	d->rack_mult = 1;
+	d->cc = pv_cc_of(config->congestion);
+	if (pcb->state >= PV_ESTABLISHED)
+		pv_connect_established(ctx, pcb);
+}
+
+struct pv_conn_data *
+pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pv_pool_take(&ctx->conns->data);
+	struct pv_conn_config *owner = d != NULL ? take_config(ctx) : NULL;
+
+	if (pv_never(ctx, owner == NULL)) {
+		if (d != NULL)
+			pv_pool_give(&ctx->conns->data, d);
+		return NULL;
+	}
+	memset(d, 0, sizeof(*d));
+	d->config_owner = owner;
+	d->config = &owner->tcp;
+	d->shared = pv_slot_at(ctx, pcb->index);
+	pcb->data = d;
+	pcb->flags |= PV_PCB_TOUCHED;
+	start_data(ctx, pcb, d);
+	return d;
+}
+
+void
+pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if ((pcb->flags & PV_PCB_TOUCHED) == 0 || d == NULL)
+		return;
+	pv_timer_cancel(&ctx->wheel, &pcb->timer);
+	pv_rtx_clear(&ctx->conns->rtx, &d->rtx);
+	pv_reassembly_clear(&ctx->conns->pieces, &d->ooo);
+	give_config(ctx, d->config_owner);
+	pv_pool_give(&ctx->conns->data, d);
+	pcb->data = NULL;
+	pcb->flags &= ~(uint32_t)PV_PCB_OUTPUT;
+}
+
+/* A slot that was given back and taken again within one turn may stand there twice. */
+void
+pv_conn_pend_slow(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if (pv_unlikely(ctx->conns->n_pending == ctx->conns->max_pending))
+		pv_tcp_output(ctx);
+	pcb->flags |= PV_PCB_OUTPUT;
+	ctx->conns->pending[ctx->conns->n_pending++] = pcb->index;
+}
+
+void
+pv_tcp_output(struct pv_ctx *ctx)
+{
+	struct pv_conns *conns = ctx->conns;
+
+	for (uint32_t i = 0; i < conns->n_pending; i++) {
+		struct pv_pcb *pcb = pv_pcb_at(ctx, conns->pending[i]);
+
+		if (pcb == NULL || (pcb->flags & PV_PCB_OUTPUT) == 0)
+			continue;
+		pcb->flags &= ~(uint32_t)PV_PCB_OUTPUT;
+		pv_conn_report_turn(ctx, pcb);
+		if (!pv_output(ctx, pcb) && (pcb->flags & PV_PCB_ACK_NOW) != 0)
+			pv_ack_send(ctx, pcb);
+		pv_conn_assert_valid(pcb);
+	}
+	conns->n_pending = 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The making of a segment: header, options in Linux's order, payload from the tx stream. */
+#include <errno.h>
+#include <rte_mbuf.h>
+
+#include "ip/ip.h"
+#include "tcp/established.h"
+
+/* nop, nop, timestamps [, nop, nop, SACK]; returns the length. */
+static uint32_t
+write_options(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint8_t *p, uint8_t flags)
+{
+	const struct pv_conn_data *d = pcb->data;
+	struct pv_tcp_opts o = { 0 };
+	unsigned int room;
+
+	if ((pcb->flags & PV_PCB_TIMESTAMPS) != 0) {
+		o.present = PV_TCP_OPT_TS;
+		o.tsval = pv_conn_tsval(ctx, pcb);
+		o.tsecr = pcb->ts_recent;
+	}
+	if (pv_unlikely(d != NULL && (pcb->flags & PV_PCB_SACK) != 0 && (flags & PV_TCP_RST) == 0 &&
+			    (d->ooo.first != NULL || (d->flags & PV_DATA_DSACK) != 0))) {
+		o.present |= PV_TCP_OPT_SACK;
+		room = pv_tcp_opt_sack_room(o.present);
+		if ((d->flags & PV_DATA_DSACK) != 0)
+			o.sack[o.n_sack++] = (struct pv_tcp_sack){ d->dsack.left, d->dsack.right };
+		o.n_sack += (uint8_t)pv_reassembly_sack(
+				&d->ooo, &o.sack[o.n_sack], room - o.n_sack);
+	}
+	return (uint32_t)pv_tcp_opt_build(p, &o);
+}
+
+static void
+write_payload(struct pv_conn_data *d, uint64_t pos, uint8_t *p, uint32_t len)
+{
+	/* New data and retransmissions each go forward, by a cursor of their own. */
+	struct pv_stream_cursor *cursor = pos >= d->cursor.pos ? &d->cursor : &d->resend_cursor;
+
+	pv_stream_read(&d->shared->tx, cursor, pos, p, len);
+}
+
+/* RFC 6093 3.1, RFC 9293 3.8.5: as long as the urgent octet is not acknowledged. */
+static void
+point_at_urgent(const struct pv_pcb *pcb, struct pv_tcp_hdr *h)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if (pv_seq_le(d->snd_up, pcb->snd_una)) {
+		d->flags &= ~(uint32_t)PV_DATA_SND_URGENT;
+	} else if (pv_seq_gt(d->snd_up, h->seq) && d->snd_up - h->seq <= UINT16_MAX) {
+		h->flags |= PV_TCP_URG;
+		h->urg = (uint16_t)(d->snd_up - h->seq);
+	}
+}
+
+int
+pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_out *out)
+{
+	struct pv_ip_send how = {
+		.local = pcb->tuple.local,
+		.peer = pcb->tuple.peer,
+		.protocol = PV_PROTO_TCP,
+		.tos = pcb->tos | (out->ect ? 2 : 0),
+		.ttl = pcb->ttl,
+	};
+	struct pv_tcp_hdr h = {
+		.sport = pcb->tuple.local_port,
+		.dport = pcb->tuple.peer_port,
+		.seq = out->seq,
+		.ack = pcb->rcv_nxt,
+		.flags = out->flags,
+	};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(ctx->mbufs);
+	uint8_t *p;
+
+	if (pv_unlikely(m == NULL)) {
+		pv_count(&ctx->counters, PV_C_NO_MBUF);
+		return -ENOBUFS;
+	}
+	if (pv_unlikely(pcb->data != NULL && (pcb->data->flags & PV_DATA_SND_URGENT) != 0))
+		point_at_urgent(pcb, &h);
+	p = rte_pktmbuf_mtod(m, uint8_t *);
+	h.hdr_len = (uint8_t)(PV_TCP_HDR_LEN +
+			      write_options(ctx, pcb, p + PV_TCP_HDR_LEN, out->flags));
+	if (pv_likely((out->flags & PV_TCP_RST) == 0))
+		h.wnd = pv_window_field(pcb);
+	pv_tcp_build(p, &h);
+	if (out->len != 0)
+		write_payload(pcb->data, out->pos, p + h.hdr_len, out->len);
+	m->data_len = (uint16_t)(h.hdr_len + out->len);
+	m->pkt_len = m->data_len;
+	pv_ip_send(ctx, m, &how);
+	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
+	pv_ack_sent(pcb);
+	if (pcb->data != NULL) {
+		pcb->data->stats.segs_out++;
+		pv_window_watch(ctx, pcb);
+	}
+	return 0;
+}

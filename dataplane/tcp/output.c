@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What may be sent now, in the order of RFC 6675 4 (NextSeg): what is lost, then new data, then in
+ * a pinch the last segment once more; within min(cwnd, the peer's window), Nagle (RFC 9293 3.7.4,
+ * with Minshall's refinement: only a small segment in flight holds a small one back) and the
+ * sender's side of silly window avoidance (3.8.6.2.1).
+ */
+#include "tcp/established.h"
+
+static uint8_t
+ack_flags(const struct pv_pcb *pcb)
+{
+	return (pcb->flags & PV_PCB_ECN) != 0 && (pcb->data->flags & PV_DATA_ECE) != 0 ?
+			       PV_TCP_ACK | PV_TCP_ECE :
+			       PV_TCP_ACK;
+}
+
+/* Room that SACK blocks take from a full segment. */
+static uint32_t
+sack_space(const struct pv_pcb *pcb, const struct pv_conn_data *d)
+{
+	uint32_t n = d->ooo.n_runs + ((d->flags & PV_DATA_DSACK) != 0 ? 1u : 0u);
+	uint32_t most = (pcb->flags & PV_PCB_TIMESTAMPS) != 0 ? 3 : 4;
+
+	if (n == 0 || (pcb->flags & PV_PCB_SACK) == 0)
+		return 0;
+	return PV_TCP_SPACE_SACK + 8 * (n < most ? n : most);
+}
+
+static uint32_t
+full_segment(const struct pv_pcb *pcb, const struct pv_conn_data *d)
+{
+	uint32_t space = sack_space(pcb, d);
+
+	return pcb->snd_mss > space + 8 ? pcb->snd_mss - space : 8;
+}
+
+uint64_t
+pv_output_waiting(const struct pv_pcb *pcb)
+{
+	const struct pv_conn_data *d = pcb->data;
+
+	if ((pcb->flags & PV_PCB_FIN_SENT) != 0)
+		return 0;
+	return d->written - pv_conn_pos(pcb, d, pcb->snd_nxt);
+}
+
+/* Looks once more into the tx stream when all that was known is sent. */
+static uint64_t
+refresh_waiting(const struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if (pv_output_waiting(pcb) < pcb->snd_mss)
+		d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
+	return pv_output_waiting(pcb);
+}
+
+static bool
+fin_due(const struct pv_pcb *pcb)
+{
+	return (pcb->flags & (PV_PCB_FIN_QUEUED | PV_PCB_FIN_SENT)) == PV_PCB_FIN_QUEUED;
+}
+
+static void
+pace(struct pv_ctx *ctx, struct pv_conn_data *d, uint32_t len)
+{
+	if (d->pace_rate == 0)
+		return;
+	if (d->pace_next < ctx->now)
+		d->pace_next = ctx->now;
+	d->pace_next += (uint64_t)len * PV_SECOND / d->pace_rate;
+}
+
+/* Numbers that the peer's window still has room for. */
+static uint32_t
+window_room(const struct pv_pcb *pcb)
+{
+	uint32_t edge = pcb->snd_una + pcb->snd_wnd;
+
+	return pv_seq_gt(edge, pcb->snd_nxt) ? edge - pcb->snd_nxt : 0;
+}
+
+static void
+sent(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	d->last_sent = ctx->now;
+	d->stats.data_segs_out++;
+	if (d->recovery == PV_RECOVERY)
+		d->prr_out += len;
+	pace(ctx, d, len);
+	if (d->deadline[PV_CONN_RETRANSMIT] == 0 || (d->flags & PV_DATA_PERSIST) != 0)
+		pv_rto_start(ctx, pcb);
+}
+
+bool
+pv_output_resend(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t mss = full_segment(pcb, d), fin;
+	struct pv_segment_out out = { .pos = pv_conn_pos(pcb, d, rtx->seq), .seq = rtx->seq };
+
+	fin = (rtx->flags & PV_RTX_FIN) != 0;
+	if (pv_rtx_len(rtx) - fin > mss) {
+		if (!pv_rtx_split(&ctx->conns->rtx, &d->rtx, rtx, rtx->seq + mss))
+			return false;
+		fin = 0;
+	}
+	out.len = pv_rtx_len(rtx) - fin;
+	out.flags = ack_flags(pcb) | (fin ? PV_TCP_FIN : 0) |
+		    ((rtx->flags & PV_RTX_PUSH) != 0 ? PV_TCP_PSH : 0);
+	if (pv_segment_send(ctx, pcb, &out) != 0)
+		return false;
+	if ((d->flags & PV_DATA_UNDO) != 0) {
+		if (d->undo_resent++ == 0)
+			d->undo_ts = pv_conn_tsval(ctx, pcb);
+	}
+	pv_rtx_mark_resent(&d->rtx, rtx, ctx->now);
+	d->stats.resent++;
+	d->stats.bytes_resent += out.len;
+	pv_count(&ctx->counters, PV_C_TCP_RETRANSMITTED);
+	sent(ctx, pcb, pv_rtx_len(rtx));
+	return true;
+}
+
+/* One segment of `len` new bytes, with the FIN when it is due and fits. */
+static bool
+send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
+{
+	struct pv_conn_data *d = pcb->data;
+	bool last = len == pv_output_waiting(pcb);
+	bool fin = last && fin_due(pcb) && len < room;
+	struct pv_segment_out out = {
+		.pos = pv_conn_pos(pcb, d, pcb->snd_nxt),
+		.seq = pcb->snd_nxt,
+		.len = len,
+		.flags = ack_flags(pcb) | (last && len > 0 ? PV_TCP_PSH : 0) |
+			 (fin ? PV_TCP_FIN : 0),
+		.ect = len > 0 && (pcb->flags & PV_PCB_ECN) != 0,
+	};
+	struct pv_rtx *rtx;
+
+	if (out.ect && (d->flags & PV_DATA_CWR) != 0)
+		out.flags |= PV_TCP_CWR;
+	rtx = pv_rtx_append(&ctx->conns->rtx, &d->rtx, out.seq, out.seq + len + fin, ctx->now);
+	if (pv_unlikely(rtx == NULL))
+		return false;
+	if (pv_unlikely(pv_segment_send(ctx, pcb, &out) != 0)) {
+		pv_rtx_unappend(&ctx->conns->rtx, &d->rtx);
+		return false;
+	}
+	rtx->flags |= (fin ? PV_RTX_FIN : 0) | (last && len > 0 ? PV_RTX_PUSH : 0);
+	if (out.flags & PV_TCP_CWR)
+		d->flags &= ~(uint32_t)PV_DATA_CWR;
+	if (fin)
+		pcb->flags |= PV_PCB_FIN_SENT;
+	pcb->snd_nxt += len + fin;
+	if (len < pcb->snd_mss && len > 0)
+		d->small_end = pcb->snd_nxt;
+	d->stats.bytes_sent += len;
+	sent(ctx, pcb, len + fin);
+	return true;
+}
+
+bool
+pv_output_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	uint64_t waiting = refresh_waiting(pcb);
+	uint32_t room = window_room(pcb), len = full_segment(pcb, pcb->data);
+
+	if (room == 0 || (waiting == 0 && !fin_due(pcb)))
+		return false;
+	if (len > room)
+		len = room;
+	if (len > waiting)
+		len = (uint32_t)waiting;
+	return send_new(ctx, pcb, len, room);
+}
+
+/* Nagle and silly window avoidance: may a segment of len bytes go, which is less than a full one?
+ */
+static bool
+small_allowed(const struct pv_pcb *pcb, uint32_t len, uint64_t waiting)
+{
+	const struct pv_conn_data *d = pcb->data;
+
+	if ((d->flags & PV_DATA_OVERRIDE) != 0)
+		return true;
+	if (len < waiting)
+		return len >= pcb->max_wnd / 2;
+	if ((pcb->flags & (PV_PCB_NODELAY | PV_PCB_FIN_QUEUED)) != 0)
+		return true;
+	return !pv_seq_gt(d->small_end, pcb->snd_una) || !pv_seq_le(d->small_end, pcb->snd_nxt);
+}
+
+/* What holds sending back. */
+enum hold {
+	HOLD_NONE,   /* one segment was sent */
+	HOLD_DATA,   /* nothing to send */
+	HOLD_WINDOW, /* the peer's window, or its smallness */
+	HOLD_NAGLE,
+	HOLD_CWND,
+	HOLD_PACE,
+	HOLD_MEMORY,
+};
+
+static enum hold
+step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint64_t waiting = refresh_waiting(pcb);
+	uint32_t room = window_room(pcb), mss = full_segment(pcb, d), len = mss, pipe;
+
+	if (waiting == 0 && !fin_due(pcb))
+		return HOLD_DATA;
+	if (len > waiting)
+		len = (uint32_t)waiting;
+	if (len > room)
+		len = room;
+	if (room == 0)
+		return HOLD_WINDOW;
+	if (len < mss && len > 0 && !small_allowed(pcb, len, waiting))
+		return len < waiting ? HOLD_WINDOW : HOLD_NAGLE;
+	pipe = pv_conn_pipe(pcb, d);
+	if (pipe + len > d->cwnd && pipe > 0) {
+		d->limited_end = pcb->snd_nxt;
+		return HOLD_CWND;
+	}
+	if (!send_new(ctx, pcb, len, room))
+		return HOLD_MEMORY;
+	if (d->recovery == PV_DISORDER)
+		pv_count(&ctx->counters, PV_C_LIMITED_TRANSMIT);
+	else if (d->recovery == PV_RECOVERY)
+		pv_count(&ctx->counters, PV_C_PRR);
+	return HOLD_NONE;
+}
+
+static enum hold
+step_lost(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *lost)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t pipe = pv_conn_pipe(pcb, d), len = pv_rtx_len(lost);
+
+	if (!pv_seq_lt(lost->seq, pcb->snd_una + pcb->snd_wnd))
+		return HOLD_WINDOW;
+	if (len > pcb->snd_mss)
+		len = pcb->snd_mss;
+	if (pipe + len > d->cwnd && pipe > 0)
+		return HOLD_CWND;
+	if (!pv_output_resend(ctx, pcb, lost))
+		return HOLD_MEMORY;
+	if (d->recovery == PV_RECOVERY)
+		pv_count(&ctx->counters, PV_C_PRR);
+	return HOLD_NONE;
+}
+
+/* RFC 6675 4, (4): nothing else can be sent in recovery, and the end of the flight was neither
+ * SACKed nor resent. */
+static bool
+rescue(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	struct pv_rtx *last = d->rtx.last;
+
+	if (d->recovery != PV_RECOVERY || (d->flags & PV_DATA_RESCUED) != 0 || last == NULL ||
+			(pcb->flags & PV_PCB_SACK) == 0 ||
+			(last->flags & (PV_RTX_SACKED | PV_RTX_LOST | PV_RTX_EVER)) != 0 ||
+			pv_conn_pipe(pcb, d) + pv_rtx_len(last) > d->cwnd)
+		return false;
+	d->flags |= PV_DATA_RESCUED;
+	return pv_output_resend(ctx, pcb, last);
+}
+
+static bool
+paced_out(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if (d->pace_rate == 0 || d->pace_next <= ctx->now)
+		return false;
+	pv_conn_timer_set(ctx, pcb, PV_CONN_PACE, d->pace_next);
+	return true;
+}
+
+static enum hold
+step(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	struct pv_rtx *lost;
+	enum hold hold;
+
+	if (pv_unlikely(paced_out(ctx, pcb)))
+		return HOLD_PACE;
+	if (pv_likely(d->rtx.lost_from == NULL))
+		return step_new(ctx, pcb);
+	if (d->frto == 2) {
+		/* RFC 5682 2.1 (2b): new data shows whether the old was lost; without any it is
+		 * taken for lost. */
+		hold = step_new(ctx, pcb);
+		if (hold == HOLD_NONE || pv_seq_gt(pcb->snd_nxt, d->recover))
+			return hold;
+		d->frto = 0;
+	}
+	lost = pv_rtx_next_lost(&d->rtx);
+	return lost != NULL ? step_lost(ctx, pcb, lost) : step_new(ctx, pcb);
+}
+
+/* RFC 5681 4.1: after a pause longer than the time-out the window says nothing about the path. */
+static void
+restart_after_idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t restart = pv_cc_initial_window(pcb, d);
+	uint64_t pause = ctx->now - d->last_sent;
+
+	if (d->last_sent == 0 || pause <= d->rtt.rto || !d->config->slow_start_after_idle)
+		return;
+	d->cc->idle(ctx, pcb, pause);
+	if (d->cwnd > restart)
+		d->cwnd = restart;
+	d->last_sent = ctx->now;
+}
+
+/* Something is to be sent, nothing is in flight, and the peer's window holds it back: it must be
+ * probed. */
+static void
+watch_window(struct pv_ctx *ctx, struct pv_pcb *pcb, enum hold hold)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if (hold == HOLD_WINDOW && pv_conn_pipe(pcb, d) == 0) {
+		if ((d->flags & PV_DATA_PERSIST) == 0)
+			pv_persist_start(ctx, pcb);
+	} else if ((d->flags & PV_DATA_PERSIST) != 0) {
+		d->flags &= ~(uint32_t)PV_DATA_PERSIST;
+		d->backoff = d->probes = 0;
+		d->stalled_since = 0;
+		pv_conn_timer_clear(d, PV_CONN_RETRANSMIT);
+		if (pcb->snd_una != pcb->snd_nxt)
+			pv_rto_start(ctx, pcb);
+	}
+}
+
+bool
+pv_output(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint64_t before;
+	enum hold hold;
+
+	if (d == NULL || !pv_conn_sends(pcb))
+		return false;
+	before = d->stats.segs_out;
+	if (pcb->snd_una == pcb->snd_nxt && refresh_waiting(pcb) != 0)
+		restart_after_idle(ctx, pcb);
+	do
+		hold = step(ctx, pcb);
+	while (hold == HOLD_NONE);
+	if (hold == HOLD_DATA || hold == HOLD_WINDOW || hold == HOLD_NAGLE)
+		rescue(ctx, pcb);
+	if (pv_unlikely(hold == HOLD_MEMORY))
+		pv_conn_timer_set(ctx, pcb, PV_CONN_PACE, ctx->now + PV_MS);
+	d->flags &= ~(uint32_t)PV_DATA_OVERRIDE;
+	watch_window(ctx, pcb, hold);
+	if (d->stats.segs_out != before)
+		pv_tlp_arm(ctx, pcb);
+	return d->stats.segs_out != before;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a segment brings: data in its turn or before, and the FIN (RFC 9293 3.10.7.4, seventh and
+ * eighth). */
+#include <errno.h>
+#include <rte_mbuf.h>
+
+#include "ip/ip.h"
+#include "tcp/established.h"
+
+/* Congestion marks (RFC 3168 6.1.3): echoed on every ACK until CWR comes. */
+static void
+take_ecn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	bool ce = (p->tos & 3) == 3;
+
+	if (ce)
+		pv_count(&ctx->counters, PV_C_TCP_ECN_CE);
+	if (d->cc->ect) {
+		/* RFC 8257 3.2: what changes is told before it changes. */
+		if (ce != ((d->flags & PV_DATA_ECE) != 0)) {
+			if (pcb->flags & (PV_PCB_ACK_DELAYED | PV_PCB_ACK_NOW))
+				pv_ack_send(ctx, pcb);
+			d->flags ^= PV_DATA_ECE;
+		}
+		return;
+	}
+	if (p->flags & PV_TCP_CWR)
+		d->flags &= ~(uint32_t)PV_DATA_ECE;
+	if (ce && (d->flags & PV_DATA_ECE) == 0) {
+		d->flags |= PV_DATA_ECE;
+		pv_ack_now(ctx, pcb);
+	}
+}
+
+static void
+fill_gap(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	pcb->rcv_nxt = pv_reassembly_drain(
+			&ctx->conns->pieces, &d->ooo, ctx->bridge, &d->shared->rx, pcb->rcv_nxt);
+	pv_ack_now(ctx, pcb);
+}
+
+static enum pv_counter
+in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t len = p->payload_len;
+	uint32_t taken = pv_stream_append_mbuf(
+			ctx->bridge, &d->shared->rx, p->mbuf, p->payload_offset, len);
+
+	if (pv_unlikely(taken < len)) {
+		p->flags &= (uint8_t)~PV_TCP_FIN;
+		pv_ack_now(ctx, pcb);
+		if (taken == 0)
+			return PV_C_TCP_BEYOND_BUFFER;
+	}
+	pcb->rcv_nxt += taken;
+	d->flags |= PV_DATA_RECEIVED;
+	if (pv_unlikely(d->ooo.first != NULL))
+		fill_gap(ctx, pcb);
+	else
+		pv_ack_data(ctx, pcb, taken);
+	d->stats.bytes_received += taken;
+	if (pv_unlikely(pv_seq_ge(pcb->rcv_nxt, d->tune_seq)))
+		pv_window_tune(ctx, pcb, p);
+	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt))
+		pv_conn_fin_received(ctx, pcb);
+	return PV_C_TCP_IN_ORDER;
+}
+
+static enum pv_counter
+out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	struct pv_piece segment = {
+		.mbuf = p->mbuf,
+		.seq = p->seq,
+		.end = p->seq + p->payload_len,
+		.offset = p->payload_offset,
+	};
+	struct pv_range twice;
+	enum pv_kept kept = pv_reassembly_insert(&ctx->conns->pieces, &d->ooo, &segment, &twice);
+
+	if (kept == PV_KEPT)
+		p->mbuf = NULL;
+	if (twice.left != twice.right)
+		pv_ack_duplicate(ctx, pcb, twice.left, twice.right);
+	/* Who counts duplicate ACKs gets one for each segment (RFC 5681 4.2). */
+	if ((pcb->flags & PV_PCB_SACK) == 0)
+		pv_ack_send(ctx, pcb);
+	else
+		pv_ack_now(ctx, pcb);
+	if (kept == PV_KEPT)
+		return PV_C_TCP_OUT_OF_ORDER;
+	return kept == PV_KEPT_NONE ? PV_C_TCP_DUPLICATE : PV_C_TCP_BEYOND_BUFFER;
+}
+
+enum pv_counter
+pv_text(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	if (pv_unlikely((pcb->flags & PV_PCB_FIN_RECEIVED) != 0))
+		return PV_C_TCP_AFTER_FIN;
+	if (pv_unlikely((pcb->flags & (PV_PCB_ORPHAN | PV_PCB_RECEIVE_SHUT)) != 0)) {
+		pv_reset_reply(ctx, p);
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, false);
+		return PV_C_TCP_AFTER_CLOSE;
+	}
+	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0)) {
+		if (!pv_seq_lt(p->seq, d->fin_seq))
+			return PV_C_TCP_AFTER_FIN;
+		if (pv_seq_gt(p->seq + p->payload_len, d->fin_seq))
+			p->payload_len = (uint16_t)(d->fin_seq - p->seq);
+	}
+	if (p->payload_len > d->peer_mss)
+		d->peer_mss = p->payload_len;
+	d->last_data = ctx->now;
+	d->stats.data_segs_in++;
+	if (pv_unlikely((pcb->flags & PV_PCB_ECN) != 0))
+		take_ecn(ctx, pcb, p);
+	if (pv_likely(p->seq == pcb->rcv_nxt))
+		return in_order(ctx, pcb, p);
+	return out_of_order(ctx, pcb, p);
+}
+
+bool
+pv_text_fin(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t fin_seq = p->seq + p->payload_len;
+
+	if ((pcb->flags & PV_PCB_FIN_RECEIVED) != 0)
+		return true;
+	pv_ack_now(ctx, pcb);
+	if ((d->flags & PV_DATA_FIN_SEEN) == 0) {
+		d->flags |= PV_DATA_FIN_SEEN;
+		d->fin_seq = fin_seq;
+		pv_reassembly_cut(&ctx->conns->pieces, &d->ooo, fin_seq);
+	}
+	return d->fin_seq != pcb->rcv_nxt || pv_conn_fin_received(ctx, pcb);
+}
