@@ -61,6 +61,7 @@ IO_MORE: Final = 4
 # `how` of close
 CLOSE_GRACEFUL: Final = 0
 CLOSE_ABORT: Final = 1
+CLOSE_DETACH: Final = 2
 
 # What a listener does with a SYN when its queue or the half-open table is full.
 OVERFLOW_DROP: Final = 0
@@ -470,7 +471,8 @@ class Dataplane(Protocol):
     def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
         """Let go of the handle, which is gone from then on.
 
-        CLOSE_GRACEFUL: unsent data and FIN still go out. CLOSE_ABORT: RST.
+        CLOSE_GRACEFUL: unsent data and FIN still go out. CLOSE_ABORT: RST. CLOSE_DETACH: it goes
+        on without an owner, what arrives is thrown away, and it closes when its peer does.
         """
 
     def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:

@@ -267,8 +267,8 @@ class EngineDataplane:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> object:
-            """Say what is wrong when the engine was taken away."""
-            if name == "engine":
+            """Say what is wrong after `stop`."""
+            if name in {"engine", "_stopping"}:
                 raise DataplaneError(-errno.ESHUTDOWN, "engine")
             raise AttributeError(name)
 
@@ -278,10 +278,10 @@ class EngineDataplane:
     def stop(self, flush_ns: int) -> None:
         if os.getpid() != self._process:
             raise DataplaneError(-errno.EOWNERDEAD, "stop")
-        engine = self.engine
-        del self.engine
+        engine, stopping = self.engine, self._stopping
+        del self.engine, self._stopping
         self.home.alive = False
-        os.eventfd_write(self._stopping.fd, 1)
+        os.eventfd_write(stopping.fd, 1)
         # Two references are ours: the local name and getrefcount's argument.
         while sys.getrefcount(engine) > 2:
             for number in list(self._waiters):

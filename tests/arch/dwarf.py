@@ -87,8 +87,11 @@ class Library:
     def _take(self, die):
         if die.tag in RECORDS and "DW_AT_byte_size" in die.attributes:
             self._records.setdefault(label(die), die)
-        elif die.tag == "DW_TAG_subprogram" and "DW_AT_low_pc" in die.attributes:
-            self._functions[label(die)] = die
+        elif die.tag == "DW_TAG_subprogram" and {"DW_AT_low_pc", "DW_AT_inline"} & set(
+            die.attributes
+        ):
+            # Inlined somewhere: its code stands apart, without the name.
+            self._functions.setdefault(label(die), die)
 
     @property
     def functions(self):

@@ -19,7 +19,7 @@ RECORDS = sorted(set(told.list_types()[1]) | set(told.list_types()[2]))
 
 @pytest.fixture(scope="module")
 def built():
-    return Library(Path(_dataplane.__file__), "dataplane/api")
+    return Library(Path(_dataplane.__file__), "dataplane")
 
 
 def members(ctype, base=0, prefix=""):

@@ -443,14 +443,16 @@ class FakeDataplane:
 
     def recv(self, handle, buffers, flags=0):
         made = self.record(handle, "recv", FakePeer)
+        views = [memoryview(buffer).cast("B") for buffer in sequence(buffers)]
+        if any(view.readonly for view in views):
+            raise BufferError("not writable")
         if not made.incoming:
             if made.at_end:
                 return 0
             self.check_open(made, "recv")
             return None
         total = 0
-        for buffer in sequence(buffers):
-            view = memoryview(buffer).cast("B")
+        for view in views:
             part = made.incoming[total : total + len(view)]
             view[: len(part)] = part
             total += len(part)
