@@ -38,13 +38,10 @@ hold_of(struct pv_bridge *bridge, const struct pv_shared *shared)
 static bool
 hold_current(const struct pv_shared *shared, uint64_t handle, uint64_t *word)
 {
-	uint32_t generation = pv_handle_generation(handle);
-
-	if (*word >> 32 != generation) {
-		if (!pv_status_is_of(&shared->status, handle))
-			return false;
-		*word = (uint64_t)generation << 32;
-	}
+	if (!pv_status_is_of(&shared->status, handle))
+		return false;
+	if (*word >> 32 != pv_handle_generation(handle))
+		*word = (uint64_t)pv_handle_generation(handle) << 32;
 	return (*word & HOLD_CLOSED) == 0;
 }
 
