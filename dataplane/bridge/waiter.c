@@ -208,7 +208,7 @@ sleep_until(struct pv_waiter *waiter, int64_t deadline)
 		pv_doorbell_arm(&waiter->bell);
 		if (something(waiter) || __atomic_load_n(&waiter->number, __ATOMIC_ACQUIRE) ==
 							 PV_WAITER_NONE)
-			pv_doorbell_write(&waiter->bell);
+			pv_doorbell_ring(&waiter->bell);
 	}
 	return result;
 }
@@ -282,7 +282,7 @@ pv_bridge_waiter_fd(struct pv_bridge *bridge, int number)
 		waiter->polled = true;
 		pv_doorbell_arm(&waiter->bell);
 		if (something(waiter))
-			pv_doorbell_write(&waiter->bell);
+			pv_doorbell_ring(&waiter->bell);
 	}
 	pthread_mutex_unlock(&waiter->lock);
 	pv_waiter_unref(bridge, waiter);

@@ -72,8 +72,8 @@ fixture_connect(struct pv_ctx *ctx, uint64_t *handle)
 static inline uint32_t
 fixture_turn(struct pv_ctx *ctx, uint32_t *counts)
 {
-	struct pv_command commands[64];
-	uint32_t n = pv_command_take(ctx->bridge, ctx->worker, commands, 64);
+	struct pv_command commands[32];
+	uint32_t n = pv_command_take(ctx->bridge, ctx->worker, commands, 32);
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct pv_command *c = &commands[i];
