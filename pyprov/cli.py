@@ -15,16 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
+from pyprov.tools.errors import Failed, Unusable
+
 # "word" or "word word": (module, what it does). In the order of the overview.
 TOOLS: dict[str, tuple[str, str]] = {}
-
-
-class Failed(Exception):  # noqa: N818  (reads as what it says: raise Failed("..."))
-    """The thing asked for failed; its text is the one line on standard error."""
-
-
-class Unusable(Exception):  # noqa: N818
-    """The arguments or the configuration cannot be used; its text names the key and the cure."""
 
 
 class Tool(Protocol):

@@ -6,6 +6,7 @@ import types
 import pytest
 
 from pyprov import cli
+from pyprov.tools.errors import Failed, Unusable
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def test_the_status_is_the_tools(tools):
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (cli.Failed("nobody answered"), 1, "pyprov look: nobody answered\n"),
-        (cli.Unusable("port.mtu: 70 is below 576"), 2, "pyprov look: port.mtu: 70 is below 576\n"),
+        (Failed("nobody answered"), 1, "pyprov look: nobody answered\n"),
+        (Unusable("port.mtu: 70 is below 576"), 2, "pyprov look: port.mtu: 70 is below 576\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

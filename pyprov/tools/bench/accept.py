@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pyprov import spi
-from pyprov.cli import Failed, Unusable
 from pyprov.core.port import SYN_COOKIES_ALWAYS, SYN_COOKIES_AUTO, SYN_COOKIES_NEVER, Dataplane
 from pyprov.runtime import engine
 from pyprov.runtime.config import Config
@@ -34,6 +33,7 @@ from pyprov.runtime.generator import (
 )
 from pyprov.tools.bench import accept_server
 from pyprov.tools.bench.latency import percentiles
+from pyprov.tools.errors import Failed, Unusable
 
 _WINDOW: Final = 0.1  # seconds of one measurement
 _WARM_UP: Final = 0.5

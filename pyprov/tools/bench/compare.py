@@ -16,10 +16,10 @@ from collections.abc import Callable
 from importlib import resources
 from typing import Final, TypedDict
 
-from pyprov.cli import Failed, Unusable
 from pyprov.runtime.generator import tsc_hz
 from pyprov.tools.bench import accept, cpu, veth
 from pyprov.tools.bench.program import Program
+from pyprov.tools.errors import Failed, Unusable
 
 _PORT: Final = "80"
 _CLIENT_WINDOW: Final = "256"
