@@ -144,9 +144,9 @@ class _Bell:
 def _vector(buffers: Buffers, *, writable: bool) -> tuple[Array[Iov], int, list[Pointer]]:
     """Return the pv_iov array, its length, and what keeps the memory in place."""
     try:
-        views = [ffi.from_buffer(buffers, writable)]  # type: ignore[arg-type] # tried, not known
+        views = [ffi.from_buffer(buffers, require_writable=writable)]  # type: ignore[arg-type] # tried, not known
     except TypeError:
-        views = [ffi.from_buffer(buffer, writable) for buffer in buffers]  # type: ignore[union-attr]
+        views = [ffi.from_buffer(buffer, require_writable=writable) for buffer in buffers]  # type: ignore[union-attr]
     vector = ffi.new("struct pv_iov[]", len(views))
     for i, view in enumerate(views):
         entry = vector[i]

@@ -1,0 +1,245 @@
+"""Step mode from Python."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
+from scapy.layers.l2 import ARP
+
+from pyprov.core import port
+from pyprov.core.port import ConnectParams, ListenParams
+from pyprov.lab import Deadlock, Lab
+from pyprov.runtime.config import ConfigError
+from tests.python.peer import Peer
+
+
+@pytest.fixture
+def lab():
+    with Lab(seed=1) as made:
+        yield made
+
+
+@pytest.fixture
+def peer(lab):
+    return Peer(lab)
+
+
+def run(script):
+    """Run Python in a process of its own, whose EAL is fresh."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_lab_answers_arp_and_solicitations_with_its_own_address(lab, peer):
+    peer.announce()
+    peer.send(ARP(op=1, hwsrc=peer.mac, psrc=peer.address, pdst=lab.address))
+    (reply,) = peer.frames()
+    assert (reply[ARP].op, reply[ARP].hwsrc, reply[ARP].psrc) == (2, lab.mac, "10.9.0.2")
+    peer.send(IP(src=peer.address, dst=lab.address) / ICMP(seq=7) / b"data")
+    (pong,) = peer.frames()
+    assert (pong.src, pong[ICMP].type, pong[ICMP].seq) == (lab.mac, 0, 7)
+    peer.send(IPv6(src=peer.address6, dst=lab.address6) / ICMPv6EchoRequest(seq=9))
+    (pong,) = peer.frames()
+    assert pong[ICMPv6EchoReply].seq == 9
+
+
+def test_static_neighbours_are_never_asked_for():
+    neighbour = {"address": "10.9.0.1", "mac": "02:00:00:00:00:99"}
+    with Lab(config={"port": [{"neighbour": [neighbour]}]}) as lab:
+        echo = IP(src="10.9.0.1", dst=lab.address) / ICMP()
+        Peer(lab).send(echo, src="02:00:00:00:00:55")
+        ((_, frame),) = lab.collect()
+        assert frame[:6] == bytes.fromhex("020000000099")
+
+
+def test_time_stands_still_until_it_is_let(lab):
+    assert lab.now == 0
+    time_before = lab.dataplane.now()
+    lab.advance(0.25)
+    assert lab.now == 0.25
+    assert lab.dataplane.now() - time_before == 250_000_000
+    lab.advance(0)
+    assert lab.now == 0.25
+    with pytest.raises(ValueError, match="back"):
+        lab.advance(-1)
+
+
+def test_frames_carry_the_time_at_which_they_were_sent(lab, peer):
+    peer.announce()
+    lab.advance(0.5)
+    peer.send(IP(src=peer.address, dst=lab.address) / ICMP())
+    lab.advance(0.5)
+    (pong,) = peer.frames()
+    assert pong.time == 0.5
+
+
+def test_a_deadlock_is_told_and_a_timeout_is_none(lab):
+    waiter = lab.dataplane.thread_waiter()
+    listener = lab.dataplane.listen(ListenParams(port=80))
+    assert waiter.wait_for(listener, port.READY_ACCEPT, 5_000_000_000) == 0
+    assert lab.now == 5
+    job = lab.spawn(lambda: lab.dataplane.thread_waiter().wait())
+    with pytest.raises(Deadlock, match="lambda"):
+        waiter.wait()
+    with pytest.raises(Deadlock):
+        job.result()
+
+
+def test_unknown_keys_are_errors():
+    with pytest.raises(ConfigError, match="sacks"):
+        Lab(config={"tcp": {"sacks": True}})
+    with Lab() as lab, pytest.raises(ConfigError, match="sacks"):
+        lab.configure(sacks=True)
+    with Lab() as lab:
+        lab.configure(sack=False, rto_min=0.05)
+        assert lab.config.tcp.rto_min == 0.05
+
+
+def test_many_labs_live_beside_each_other():
+    labs = [Lab(seed=i) for i in range(10)]
+    for number, lab in enumerate(labs):
+        lab.advance(number)
+    assert [lab.now for lab in labs] == list(range(10))
+    for lab in labs:
+        lab.__exit__(None, None, None)
+
+
+def test_labs_come_and_go():
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    for seed in range(100):
+        with Lab(seed=seed):
+            pass
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_files + 2
+
+
+START = """
+import time
+from pyprov.lab import Lab
+begin = time.perf_counter()
+with Lab() as lab:
+    print(time.perf_counter() - begin)
+"""
+
+
+def test_the_first_lab_of_a_process_starts_at_once():
+    assert min(float(run(START)) for _ in range(3)) < 0.3
+
+
+WITHOUT_RIGHTS = """
+import os
+from pyprov.lab import Lab
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+with Lab() as lab:
+    lab.advance(1)
+    print(os.geteuid(), lab.now)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="has no rights to lose")
+def test_a_lab_needs_no_rights():
+    assert run(WITHOUT_RIGHTS) == "65534 1.0\n"
+
+
+PINNED = """
+import os, threading
+from pyprov.lab import Lab
+before = os.sched_getaffinity(0)
+with Lab():
+    seen = []
+    thread = threading.Thread(target=lambda: seen.append(os.sched_getaffinity(0)))
+    thread.start()
+    thread.join()
+    print(before == os.sched_getaffinity(0) == seen[0])
+"""
+
+
+def test_no_thread_is_pinned():
+    assert run(PINNED).strip() == "True"
+
+
+def talk(seed, **wire):
+    """A transfer each way between two labs; what was on the wire, and when it ended."""
+    with Lab.pair(seed=seed, **wire) as two:
+        a, b = two.a.dataplane, two.b.dataplane
+
+        def serve():
+            listener = b.listen(ListenParams(port=80))
+            assert b.thread_waiter().wait_for(listener, port.READY_ACCEPT)
+            return exchange(b, b.accept(listener).handle, b"y" * 20_000)
+
+        def call():
+            params = ConnectParams(peer=port.pack_address(two.b.address), peer_port=80)
+            handle = a.connect(params)
+            a.thread_waiter().wait_for(handle, port.READY_CONNECT)
+            return exchange(a, handle, b"x" * 30_000)
+
+        served, called = two.spawn(serve), two.spawn(call)
+        assert served.result() == b"x" * 30_000
+        assert called.result() == b"y" * 20_000
+        return two.a.collect(), two.b.collect(), two.now
+
+
+def exchange(dataplane, handle, data):
+    """Send all, say so, and receive until the other has said so."""
+    waiter, left, got = dataplane.thread_waiter(), memoryview(data), bytearray()
+    buffer = bytearray(4096)
+    while left:
+        n = dataplane.send(handle, left)
+        if n is None:
+            waiter.wait_for(handle, port.READY_WRITE)
+        else:
+            left = left[n:]
+    dataplane.shutdown_send(handle)
+    while (n := dataplane.recv(handle, buffer)) != 0:
+        if n is None:
+            waiter.wait_for(handle, port.READY_READ | port.READY_CLOSE)
+        else:
+            got += buffer[:n]
+    return bytes(got)
+
+
+WILD = {"loss": 0.03, "reorder": 0.05, "duplicate": 0.02, "delay": 0.01}
+
+
+def test_a_pair_talks_over_its_wire():
+    sent_a, sent_b, now = talk(1, rate=1e9, delay=0.01)
+    assert sum(len(frame) for _, frame in sent_a) > 30_000
+    assert sum(len(frame) for _, frame in sent_b) > 20_000
+    assert 0.04 < now < 1
+
+
+def test_same_seed_same_bytes():
+    first = talk(3, **WILD)
+    assert first == talk(3, **WILD)
+    assert first[:2] != talk(4, **WILD)[:2]
+
+
+def test_a_pair_is_where_it_says():
+    with Lab.pair() as two:
+        assert (two.a.address, two.a.address6) == ("10.9.0.1", "fd09::1")
+        assert (two.b.address, two.b.address6) == ("10.9.0.2", "fd09::2")
+        two.advance(1)
+        assert two.now == 1
+        assert two.a.dataplane.now() == two.b.dataplane.now()
+
+
+def test_real_time_does_not_matter():
+    begin = time.perf_counter()
+    with Lab() as lab:
+        lab.advance(86400)
+        assert lab.now == 86400
+    assert time.perf_counter() - begin < 5
