@@ -178,6 +178,14 @@ class Ready(NamedTuple):
     ready: int  # READY_* at the time of the take
 
 
+class OwnAddress(NamedTuple):
+    """An address of ours with its network, as the configuration has it."""
+
+    address: bytes
+    prefix: int  # bits of the address's own family
+    port: int  # index of the port that has it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenParams:
     """What a listener is made of.
@@ -395,6 +403,9 @@ class Dataplane(Protocol):
 
     def now(self) -> int:
         """Return the engine's time: monotonic when live, virtual in a lab."""
+
+    def addresses(self) -> Sequence[OwnAddress]:
+        """Return the ports' addresses in the order of the configuration; loopback is not in it."""
 
     def stop(self, flush_ns: int) -> None:
         """Close listeners, let connections flush for `flush_ns`, reset the rest, free everything.

@@ -26,6 +26,7 @@ from pyprov.core.port import (
     REQUEST_DTYPE,
     DataplaneError,
     Info,
+    OwnAddress,
     Ready,
     Request,
 )
@@ -155,6 +156,18 @@ def _vector(buffers: Buffers, *, writable: bool) -> tuple[Array[Iov], int, list[
     return vector, len(views), [*views]
 
 
+def _addresses(config: Config) -> list[OwnAddress]:
+    """Return the ports' addresses; the record counts an IPv4 prefix in the 16 bytes."""
+    found = []
+    for index in range(config.n_port):
+        port = config.port[index]
+        for own in (port.address[i] for i in range(port.n_address)):
+            address = bytes(ffi.buffer(own.addr))
+            mapped = address[:12] == bytes(10) + b"\xff\xff"
+            found.append(OwnAddress(address, own.prefix - 96 * mapped, index))
+    return found
+
+
 class Waiter:
     """core.port.Waiter on a waiter of the engine."""
 
@@ -263,6 +276,7 @@ class EngineDataplane:
         self._waiters: set[int] = set()
         self._of_thread = threading.local()
         self._process = os.getpid()
+        self._addresses = _addresses(config)
 
     if not TYPE_CHECKING:
 
@@ -274,6 +288,9 @@ class EngineDataplane:
 
     def now(self) -> int:
         return lib.pv_engine_now(self.engine)
+
+    def addresses(self) -> Sequence[OwnAddress]:
+        return self._addresses
 
     def stop(self, flush_ns: int) -> None:
         if os.getpid() != self._process:

@@ -205,7 +205,7 @@ class FakeDataplane:
 
     def __init__(self, seed=1, addresses=("10.9.0.2", "fd09::2", "127.0.0.1", "::1")):
         self.scheduler = Scheduler(self, seed)
-        self.addresses = {port.pack_address(host) for host in addresses}
+        self.own = {port.pack_address(host) for host in addresses}
         self.clock = 0
         self.events = []
         self.numbers = itertools.count(1)
@@ -323,6 +323,13 @@ class FakeDataplane:
 
     # The protocol: engine
 
+    def addresses(self):
+        loopback = {port.pack_address("127.0.0.1"), port.pack_address("::1")}
+        return [
+            port.OwnAddress(address, 24 if address.startswith(bytes(10) + b"\xff\xff") else 64, 0)
+            for address in sorted(self.own - loopback)
+        ]
+
     def stop(self, flush_ns):
         self.check("stop")
         self.stopped = True
@@ -334,7 +341,7 @@ class FakeDataplane:
 
     def listen(self, params):
         self.check("listen")
-        if params.local != port.ANY_ADDRESS and params.local not in self.addresses:
+        if params.local != port.ANY_ADDRESS and params.local not in self.own:
             raise DataplaneError(-errno.EADDRNOTAVAIL, "listen")
         for other in self.records.values():
             if isinstance(other, FakeListener) and clash(params, other.params):
