@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
+from pyprov.spi.default import limits_of
+from pyprov.spi.provider import Provider
 from pyprov.tools.lab.engine import LabDataplane
 from pyprov.tools.lab.schedule import Closed, Deadlock, Job, Scheduler
 from pyprov.tools.lab.wire import Wire, WireParams
@@ -60,6 +62,7 @@ class Node:
         address: its IPv4 address.
         address6: its IPv6 address.
         mac: its station address, as text.
+        spi: pyprov.spi bound to the engine, started once.
     """
 
     def __init__(self, number: int, seed: int, config: Mapping[str, object]) -> None:
@@ -67,6 +70,7 @@ class Node:
         record = dataplane.new_config()
         convert.fill(record, self.config, huge=False, step=True, seed=seed)
         self.dataplane = LabDataplane(record)
+        self.spi = Provider(self.dataplane, limits_of(self.config))
         hosts = [interface.ip for interface in self.config.ports[0].address]
         self.address = next((str(host) for host in hosts if host.version == 4), "")
         self.address6 = next((str(host) for host in hosts if host.version == 6), "")

@@ -1,0 +1,277 @@
+"""Taking connection requests out of a listener's backlog.
+
+The queue is the dataplane's: `accept` takes its head, a deferred request before all others, and
+`defer` puts one back there. What is taken here is a request in the hands of one thread, which gives
+it one of four fates: a socket, a rejection, back to the head, or nothing because it died.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from typing import TYPE_CHECKING, TypeAlias
+
+from pyprov.core.blocking import wait
+from pyprov.core.condition import ConditionFunction, Decision, decide
+from pyprov.core.failure import translate
+from pyprov.core.notification import after_accept, end_deferral, inherit, synchronise
+from pyprov.core.port import CLOSE_ABORT, READY_ACCEPT, REQUEST_HELD, DataplaneError, Request
+from pyprov.core.socket import Socket, to_sockaddr
+from pyprov.core.states import Call, State, check
+from pyprov.winsock.codes import (
+    WSAEACCES,
+    WSAECONNREFUSED,
+    WSAECONNRESET,
+    WSAEFAULT,
+    WSAEINPROGRESS,
+    WSAEINVAL,
+    WSAEMFILE,
+    WSAENOTSOCK,
+    WSAEWOULDBLOCK,
+    WSATRY_AGAIN,
+)
+from pyprov.winsock.constants import CF_ACCEPT, CF_DEFER, CF_REJECT
+from pyprov.winsock.errors import WSAError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from pyprov.core.control import Control
+    from pyprov.core.groups import Group
+    from pyprov.winsock.address import SockAddr
+
+Accepted: TypeAlias = "tuple[int, SockAddr]"
+
+
+def accept(
+    control: Control, listener: Socket, condition: ConditionFunction | None, callback_data: object
+) -> Accepted:
+    """Accept, reject or defer one connection request.
+
+    Returns:
+        The new SOCKET and the peer's address.
+
+    Raises:
+        WSAError: see spi/listening.py. It carries the peer's address if a request was looked at.
+    """
+    if listener.state is not State.LISTENING:
+        check(Call.ACCEPT, listener.state)
+    if condition is not None and not callable(condition):
+        raise WSAError(WSAEFAULT, f"{condition!r} cannot be called")
+    if listener.deciding and threading.get_ident() in listener.deciding:
+        raise WSAError(WSAEINPROGRESS, "this thread runs a condition function for this socket")
+    request: Request | None = None
+    deferred = False
+    try:
+        request = take(control, listener)
+        peer = to_sockaddr(listener.profile.family, request.peer, request.peer_port)
+        group = None
+        if condition is not None:
+            group = _ask(control, listener, request, peer, condition, callback_data)
+        return admit(control, listener, request, peer, group), peer
+    except WSAError as error:
+        deferred = error.code == WSATRY_AGAIN
+        raise
+    finally:
+        if not deferred:
+            if request is not None and listener.deferred == request.handle:
+                end_deferral(control, listener)
+            if listener.events is not None:
+                after_accept(control, listener, listener.events)
+
+
+def take(control: Control, listener: Socket) -> Request:
+    """Take the head of the backlog; a blocking listener waits for one.
+
+    Raises:
+        WSAError: WSAEWOULDBLOCK, WSAEMFILE (the request stays), WSAEINTR, WSAENOTSOCK.
+    """
+    dataplane = control.dataplane
+    while True:
+        if control.sockets.full:
+            _refuse_full(control, listener)
+        else:
+            try:
+                request = dataplane.accept(listener.handle)
+            except DataplaneError as error:
+                raise translate(error) from error
+            if request is not None:
+                return request
+        if not listener.blocking:
+            raise WSAError(WSAEWOULDBLOCK, "no connection request waits")
+        wait(control, listener, READY_ACCEPT)
+
+
+def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) -> int:
+    """Fill rows with requests, a deferred one before all others; a blocking listener waits for one.
+
+    Returns:
+        How many rows were filled, at least 1 unless there is room for none.
+
+    Raises:
+        WSAError: WSAEWOULDBLOCK, WSAEINTR, WSAENOTSOCK, what the table of states says.
+    """
+    check(Call.ACCEPT, listener.state)
+    try:
+        while len(rows):
+            try:
+                count = control.dataplane.accept_many(listener.handle, rows)
+            except DataplaneError as error:
+                raise translate(error) from error
+            if count:
+                return count
+            if not listener.blocking:
+                raise WSAError(WSAEWOULDBLOCK, "no connection request waits")
+            wait(control, listener, READY_ACCEPT)
+        return 0
+    finally:
+        if listener.deferred:
+            end_deferral(control, listener)
+        if listener.events is not None:
+            after_accept(control, listener, listener.events)
+
+
+def _refuse_full(control: Control, listener: Socket) -> None:
+    if control.status(listener).ready & READY_ACCEPT:
+        raise WSAError(WSAEMFILE, f"all {control.sockets.limit} sockets are in use")
+
+
+def admit(
+    control: Control,
+    listener: Socket,
+    request: Request,
+    peer: SockAddr,
+    group: Group | None = None,
+) -> int:
+    """Make the socket of an accepted request.
+
+    Raises:
+        WSAError: WSAECONNRESET or WSAEACCES if the request has died, WSAEMFILE (it goes back to the
+            head), each with the peer's address.
+    """
+    try:
+        status = control.dataplane.status(request.handle)
+    except DataplaneError as error:
+        raise translate(error) from error
+    if status.error or status.generation != request.handle >> 32:
+        drop(control, request)
+        raise WSAError(_death(request, status.error), addr=peer)
+    made = Socket(listener.profile, listener.options)
+    made.state = State.CONNECTED
+    made.handle = request.handle
+    made.status = status
+    made.request = request
+    made.peer = peer
+    made.blocking = listener.blocking
+    made.connected_ns = request.when_ns
+    try:
+        value = control.upcalls.create_handle(
+            control.sockets, made.profile.info.dwCatalogEntryId, made
+        )
+    except BaseException:
+        put_back(control, listener, request)
+        raise
+    if group is not None or (listener.binding is not None and listener.binding.exclusive):
+        _settle_cold_parts(control, listener, made, group)
+    if listener.events is not None:
+        inherit(control, listener, made)
+    return value
+
+
+def _settle_cold_parts(
+    control: Control, listener: Socket, made: Socket, group: Group | None
+) -> None:
+    binding = listener.binding
+    with control.lock:
+        if binding is not None and binding.exclusive and binding.users:
+            binding.users += 1
+            made.binding = binding
+        if group is not None and made.peer is not None:
+            control.groups.join(made, group, made.peer[0])
+
+
+def _death(request: Request, error: int) -> int:
+    """Say how a request ended: reset by the peer, or withdrawn."""
+    if request.flags & REQUEST_HELD and error != -errno.ECONNRESET:
+        return WSAEACCES
+    return WSAEACCES if error == -errno.ETIMEDOUT else WSAECONNRESET
+
+
+def _ask(
+    control: Control,
+    listener: Socket,
+    request: Request,
+    peer: SockAddr,
+    condition: ConditionFunction,
+    callback_data: object,
+) -> Group | None:
+    """Run the condition function and act on every verdict but CF_ACCEPT.
+
+    Returns:
+        The group that the new socket joins.
+    """
+    local = to_sockaddr(listener.profile.family, request.local, request.local_port)
+    me = threading.get_ident()
+    listener.deciding += (me,)
+    try:
+        decision = decide(condition, peer, local, callback_data)
+    except KeyboardInterrupt:
+        put_back(control, listener, request)
+        raise
+    except BaseException:
+        drop(control, request)
+        raise
+    finally:
+        listener.deciding = tuple(thread for thread in listener.deciding if thread != me)
+    if decision.verdict == CF_DEFER:
+        defer(control, listener, request)
+        raise WSAError(WSATRY_AGAIN, addr=peer)
+    try:
+        return _group_of(control, decision, peer)
+    except WSAError as error:
+        drop(control, request)
+        error.addr = peer
+        raise
+
+
+def _group_of(control: Control, decision: Decision, peer: SockAddr) -> Group | None:
+    """Return the group that an accepting decision asks for; raise what any other one is."""
+    if decision.verdict != CF_ACCEPT:
+        raise WSAError(WSAECONNREFUSED if decision.verdict == CF_REJECT else WSAEINVAL)
+    if decision.overrun:
+        raise WSAError(WSAEINVAL, "more callee data than there was room for")
+    if not decision.group:
+        return None
+    with control.lock:
+        return control.groups.choose(decision.group, peer[0])
+
+
+def drop(control: Control, request: Request) -> None:
+    """Reject a request: its connection is reset."""
+    try:
+        control.dataplane.close(request.handle, CLOSE_ABORT)
+    except DataplaneError:
+        return  # it has gone by itself
+
+
+def put_back(control: Control, listener: Socket, request: Request) -> None:
+    """Put a request back to the head of the queue; it dies with a listener that was closed."""
+    try:
+        control.dataplane.defer(listener.handle, request)
+    except DataplaneError:
+        drop(control, request)
+
+
+def defer(control: Control, listener: Socket, request: Request) -> None:
+    """Put a request back to the head, where it keeps FD_ACCEPT silent until it is taken or gone."""
+    listener.deferred = request.handle
+    synchronise(control, listener)
+    try:
+        control.dataplane.defer(listener.handle, request)
+    except DataplaneError as error:
+        drop(control, request)
+        end_deferral(control, listener)
+        if listener.state is State.CLOSED:
+            raise WSAError(WSAENOTSOCK, "the listener was closed during the call") from error
+        raise translate(error) from error

@@ -1,0 +1,118 @@
+"""Ending a connection in one direction, and giving up a socket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyprov.core import port
+from pyprov.core.blocking import interrupt
+from pyprov.core.connecting import poll_connect
+from pyprov.core.failure import translate
+from pyprov.core.port import DataplaneError
+from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
+from pyprov.core.states import Call, State, check
+from pyprov.winsock.codes import WSAEINVAL, WSAEWOULDBLOCK
+from pyprov.winsock.constants import SD_BOTH, SD_RECEIVE, SD_SEND
+from pyprov.winsock.errors import WSAError
+
+if TYPE_CHECKING:
+    from pyprov.core.control import Control
+    from pyprov.core.socket import Socket
+
+_NS = 1_000_000_000
+_DIRECTIONS = {
+    SD_RECEIVE: SHUT_RECEIVE,
+    SD_SEND: SHUT_SEND,
+    SD_BOTH: SHUT_RECEIVE | SHUT_SEND,
+}
+
+
+def shutdown(control: Control, socket: Socket, how: object) -> None:
+    """End one or both directions of a connection; never blocks.
+
+    Raises:
+        WSAError: WSAENOTCONN, WSAEINVAL for a `how` that is none.
+    """
+    if socket.state is State.CONNECTING:
+        poll_connect(control, socket)
+    check(Call.SHUTDOWN, socket.state)
+    wanted = _DIRECTIONS.get(how) if isinstance(how, int) else None
+    if wanted is None:
+        raise WSAError(WSAEINVAL, f"{how!r} is none of SD_RECEIVE, SD_SEND, SD_BOTH")
+    if socket.state is State.DISCONNECTED:
+        return
+    with control.lock:
+        new = wanted & ~socket.shut
+        socket.shut |= wanted
+    try:
+        if new & SHUT_SEND:
+            control.dataplane.shutdown_send(socket.handle)
+        if new & SHUT_RECEIVE:
+            control.dataplane.shutdown_receive(socket.handle)
+    except DataplaneError as error:
+        raise translate(error) from error
+
+
+def close(control: Control, s: int, socket: Socket) -> None:
+    """Give up one SOCKET; the last one of a socket gives up its connection or listener.
+
+    Raises:
+        WSAError: WSAEWOULDBLOCK for a non-blocking socket that would linger (nothing is done),
+            WSAENOTSOCK if another thread was faster.
+    """
+    linger = socket.options.linger
+    span = linger.l_linger if linger.l_onoff and socket.state is State.CONNECTED else 0
+    if span and not socket.blocking and socket.descriptors == 1:
+        raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")
+    _, last = control.sockets.remove(s)
+    if last:
+        abort = bool(linger.l_onoff) and not linger.l_linger
+        release(control, socket, abort=abort, linger_ns=span * _NS)
+    control.upcalls.close_handle(s)
+
+
+def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0) -> None:
+    """Let go of all that a socket holds, and end the calls that wait on it.
+
+    Args:
+        control: the provider's state.
+        socket: what nobody can reach by a SOCKET any more.
+        abort: reset its connection instead of closing it in good order.
+        linger_ns: so long to wait until the peer has acknowledged all; then it is reset.
+    """
+    with control.lock:
+        before, socket.state = socket.state, State.CLOSED
+        handle, socket.handle = socket.handle, 0
+        if socket.binding is not None:
+            control.bindings.release(socket.binding)
+            socket.binding = None
+        if socket.group is not None:
+            control.groups.leave(socket)
+        socket.events = None
+    if socket.blocked:
+        interrupt(control, socket)
+    if not handle:
+        return
+    try:
+        if before is State.LISTENING:
+            control.dataplane.listener_close(handle)
+        else:
+            abort = abort or not _linger(control, handle, linger_ns)
+            control.dataplane.close(handle, port.CLOSE_ABORT if abort else port.CLOSE_GRACEFUL)
+    except DataplaneError:
+        return  # it has gone by itself
+
+
+def _linger(control: Control, handle: int, span_ns: int) -> bool:
+    """Send the rest and FIN, and wait until the peer has acknowledged it all; False: too late."""
+    if not span_ns:
+        return True
+    dataplane = control.dataplane
+    deadline = dataplane.now() + span_ns
+    dataplane.shutdown_send(handle)
+    waiter = dataplane.thread_waiter()
+    sent = port.READY_SENT | port.READY_ERROR
+    while not waiter.wait_for(handle, sent, max(deadline - dataplane.now(), 0)):
+        if dataplane.now() >= deadline:
+            return False
+    return True

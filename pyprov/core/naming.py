@@ -1,0 +1,78 @@
+"""Binding, and the names of both ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyprov.core.connecting import local_name, pack
+from pyprov.core.socket import to_sockaddr
+from pyprov.core.states import Call, State, check
+from pyprov.winsock.address import Address
+from pyprov.winsock.codes import WSAEADDRNOTAVAIL, WSAEINVAL, WSAENOTCONN
+from pyprov.winsock.errors import WSAError
+
+if TYPE_CHECKING:
+    from pyprov.core.control import Control
+    from pyprov.core.socket import Socket
+    from pyprov.winsock.address import SockAddr
+
+
+def bind(control: Control, socket: Socket, name: object) -> None:
+    """Give a socket its local address and port; port 0 takes a free one.
+
+    Raises:
+        WSAError: WSAEINVAL if it is bound already, the errors of the address, WSAEADDRNOTAVAIL if
+            it is not one of ours, WSAEADDRINUSE or WSAEACCES for a conflict, WSAENOBUFS.
+    """
+    check(Call.BIND, socket.state)
+    address = Address.from_tuple(name, socket.profile.family)
+    if not is_own(control, address):
+        raise WSAError(WSAEADDRNOTAVAIL, f"{address.to_tuple()[0]} is not one of our addresses")
+    with control.lock:
+        check(Call.BIND, socket.state)
+        if socket.claimed:
+            raise WSAError(WSAEINVAL, "the socket is being connected")
+        binding = control.bindings.bind(address, socket.options)
+        socket.binding = binding
+        socket.bound = Address(
+            address.family, address.packed, binding.port, address.flowinfo, address.scope_id
+        )
+        socket.state = State.BOUND
+
+
+def is_own(control: Control, address: Address) -> bool:
+    """Whether an address may be bound: the wildcard, loopback, or a port's own."""
+    if address.is_any or address.is_loopback:
+        return True
+    packed = pack(address)
+    return any(own.address == packed for own in control.dataplane.addresses())
+
+
+def sock_name(control: Control, socket: Socket) -> SockAddr:
+    """Return the local address: of a connection the real one, before that what was bound.
+
+    Raises:
+        WSAError: WSAEINVAL on an unbound socket.
+    """
+    check(Call.SOCK_NAME, socket.state)
+    request = socket.request
+    if request is not None:
+        return to_sockaddr(socket.profile.family, request.local, request.local_port)
+    if socket.state in {State.CONNECTING, State.CONNECTING_EX, State.CONNECTED}:
+        return local_name(control, socket)
+    if socket.bound is None:
+        raise WSAError(WSAEINVAL, "the socket is not bound")
+    return socket.bound.to_tuple()
+
+
+def peer_name(control: Control, socket: Socket) -> SockAddr:
+    """Return the peer's address, also of a connect that is under way.
+
+    Raises:
+        WSAError: WSAENOTCONN.
+    """
+    del control
+    check(Call.PEER_NAME, socket.state)
+    if socket.peer is None:
+        raise WSAError(WSAENOTCONN)
+    return socket.peer

@@ -1,0 +1,139 @@
+"""The socket object: what a SOCKET stands for.
+
+One is made for every accept, so it is small: what few sockets have (`events`, `blocked`, `group`)
+is made when it is needed; what an accepted socket inherits (`options`, `profile`) is shared with
+the listener, and replaced, never changed, when one of them gets another value.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET as _POSIX_INET
+from socket import AF_INET6 as _POSIX_INET6
+from socket import inet_ntop
+from typing import TYPE_CHECKING
+
+from pyprov.core.states import State
+from pyprov.winsock.constants import AF_INET
+
+if TYPE_CHECKING:
+    from pyprov.core.binding import Binding
+    from pyprov.core.blocking import BlockedCall
+    from pyprov.core.groups import Group
+    from pyprov.core.netevents import NetEvents
+    from pyprov.core.options import Options
+    from pyprov.core.port import Request, Status
+    from pyprov.winsock.address import Address, SockAddr
+    from pyprov.winsock.protocol_info import WSAPROTOCOL_INFOW
+
+# Bits of `Socket.shut`.
+SHUT_RECEIVE = 1
+SHUT_SEND = 2
+
+
+class Profile:
+    """What a socket was made as.
+
+    Attributes:
+        info: its catalog entry.
+        family: AF_INET or AF_INET6.
+        type: SOCK_STREAM.
+        protocol: IPPROTO_TCP.
+        overlapped: made with WSA_FLAG_OVERLAPPED.
+    """
+
+    __slots__ = ("family", "info", "overlapped", "protocol", "type")
+
+    def __init__(self, info: WSAPROTOCOL_INFOW, *, overlapped: bool) -> None:
+        self.info = info
+        self.family = info.iAddressFamily
+        self.type = info.iSocketType
+        self.protocol = info.iProtocol
+        self.overlapped = overlapped
+
+
+class Socket:
+    """See the module.
+
+    Attributes:
+        profile: what it was made as.
+        options: its options; shared, see core/options.py.
+        state: see core/states.py.
+        claimed: a thread changes its state and calls the dataplane for that.
+        descriptors: how many SOCKETs stand for it.
+        handle: the dataplane's, 0 for none.
+        status: the live view of the handle's status record, None before it was asked for.
+        blocking: calls wait.
+        shut: SHUT_* of the directions that this side has closed.
+        error: SO_ERROR.
+        bound: what WSPBind bound, with the port that it chose.
+        request: the connection request that an accepted socket came from.
+        peer: the peer's address, None without one.
+        before_connect: the state that a failed connect leads back to.
+        failed: the last connect failed, and no other has begun.
+        binding: its entry in the table of bound ports, None if it has none.
+        deferred: listener: handle of the deferred request at the head of the backlog, 0: none.
+        deciding: listener: threads that run a condition function for it now.
+        backlog: listener: what WSPListen set, after clamping.
+        connected_ns: engine time at which it became connected, 0 for not.
+        events: what was registered with WSPEventSelect or WSPAsyncSelect.
+        blocked: calls that wait on it.
+        group: its socket group.
+    """
+
+    __slots__ = (
+        "backlog",
+        "before_connect",
+        "binding",
+        "blocked",
+        "blocking",
+        "bound",
+        "claimed",
+        "connected_ns",
+        "deciding",
+        "deferred",
+        "descriptors",
+        "error",
+        "events",
+        "failed",
+        "group",
+        "handle",
+        "options",
+        "peer",
+        "profile",
+        "request",
+        "shut",
+        "state",
+        "status",
+    )
+
+    def __init__(self, profile: Profile, options: Options) -> None:
+        self.profile = profile
+        self.options = options
+        self.state = State.OPEN
+        self.claimed = False
+        self.descriptors = 0
+        self.handle = 0
+        self.status: Status | None = None
+        self.blocking = True
+        self.shut = 0
+        self.error = 0
+        self.bound: Address | None = None
+        self.request: Request | None = None
+        self.before_connect = State.OPEN
+        self.failed = False
+        self.peer: SockAddr | None = None
+        self.binding: Binding | None = None
+        self.deferred = 0
+        self.deciding: tuple[int, ...] = ()
+        self.backlog = 0
+        self.connected_ns = 0
+        self.events: NetEvents | None = None
+        self.blocked: list[BlockedCall] | None = None
+        self.group: Group | None = None
+
+
+def to_sockaddr(family: int, address: bytes, port: int) -> SockAddr:
+    """Return the tuple of the `socket` module for the dataplane's 16 bytes."""
+    if family == AF_INET:
+        return inet_ntop(_POSIX_INET, address[12:]), port
+    return inet_ntop(_POSIX_INET6, address), port, 0, 0

@@ -1,0 +1,230 @@
+"""Sending and receiving on a connection.
+
+The first try is the dataplane's call alone, with the caller's buffers as they are. What remains
+(the rest of a partial send, a wait, a check of what was given) is only done when that call says so.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from pyprov.core import port
+from pyprov.core.blocking import deadline_after, wait
+from pyprov.core.connecting import poll_connect
+from pyprov.core.failure import translate
+from pyprov.core.notification import after_receive
+from pyprov.core.port import DataplaneError
+from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
+from pyprov.core.states import Call, State, check
+from pyprov.winsock.codes import (
+    WSAEFAULT,
+    WSAEINVAL,
+    WSAEOPNOTSUPP,
+    WSAESHUTDOWN,
+    WSAETIMEDOUT,
+    WSAEWOULDBLOCK,
+)
+from pyprov.winsock.errors import WSAError
+from pyprov.winsock.flags import (
+    MSG_DONTROUTE,
+    MSG_OOB,
+    MSG_PARTIAL,
+    MSG_PEEK,
+    MSG_PUSH_IMMEDIATE,
+    MSG_WAITALL,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyprov.core.control import Control
+    from pyprov.core.port import Buffers
+    from pyprov.core.socket import Socket
+
+_SEND_FLAGS: Final = MSG_OOB | MSG_DONTROUTE
+_RECV_FLAGS: Final = MSG_OOB | MSG_PEEK | MSG_WAITALL | MSG_PARTIAL | MSG_PUSH_IMMEDIATE
+
+# Of the flags given to a receiving call, those that come back.
+FLAGS_OUT: Final = MSG_OOB | MSG_PARTIAL
+_ENDED: Final = port.READY_CLOSE | port.READY_ERROR
+
+
+def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
+    """Append to the stream; a blocking socket waits until all is taken over.
+
+    Returns:
+        Bytes taken over.
+
+    Raises:
+        WSAError: see spi/transfer.py.
+    """
+    if socket.state is not State.CONNECTED or socket.shut & SHUT_SEND or flags:
+        _check_send(control, socket, flags)
+    total = size(buffers)
+    port_flags = port.IO_OOB if flags and flags & MSG_OOB else 0
+    sent = _try_send(control, socket, buffers, port_flags)
+    if sent == total:
+        return total
+    if not socket.blocking:
+        if sent is None:
+            raise WSAError(WSAEWOULDBLOCK, "the send buffer is full")
+        return sent
+    return _send_rest(control, socket, buffers, sent or 0, port_flags)
+
+
+def _check_send(control: Control, socket: Socket, flags: object) -> None:
+    if socket.state is State.CONNECTING:
+        poll_connect(control, socket)
+    check(Call.SEND, socket.state)
+    if socket.shut & SHUT_SEND:
+        raise WSAError(WSAESHUTDOWN)
+    if not isinstance(flags, int) or flags & ~_SEND_FLAGS:
+        raise WSAError(WSAEOPNOTSUPP, f"flags {flags!r} are not supported here")
+
+
+def _try_send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int | None:
+    try:
+        return control.dataplane.send(socket.handle, buffers, flags)
+    except DataplaneError as error:
+        raise _failure(socket, error) from error
+    except (TypeError, ValueError, BufferError) as error:
+        raise WSAError(WSAEFAULT, str(error)) from error
+
+
+def _send_rest(control: Control, socket: Socket, buffers: Buffers, sent: int, flags: int) -> int:
+    deadline = deadline_after(control, socket.options.send_timeout)
+    rest = skip(views(buffers), sent)
+    while rest:
+        if not wait(control, socket, port.READY_WRITE | port.READY_ERROR, deadline):
+            raise WSAError(WSAETIMEDOUT, f"{sent} bytes were taken over in time")
+        count = _try_send(control, socket, rest, flags)
+        if count:
+            sent += count
+            rest = skip(rest, count)
+    return sent
+
+
+def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
+    """Take stream bytes; a blocking socket waits for the first, or for all with MSG_WAITALL.
+
+    Returns:
+        Bytes written into the buffers, 0 after the peer's orderly close.
+
+    Raises:
+        WSAError: see spi/transfer.py.
+    """
+    try:
+        if socket.state is not State.CONNECTED or socket.shut & SHUT_RECEIVE or flags:
+            _check_receive(control, socket, flags)
+        return _receive(control, socket, buffers, flags)
+    finally:
+        if socket.events is not None:
+            after_receive(control, socket, socket.events)
+
+
+def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
+    port_flags = 0
+    if not buffers:
+        size(buffers)
+    if flags:
+        port_flags = port.IO_PEEK if flags & MSG_PEEK else 0
+        port_flags |= port.IO_OOB if flags & MSG_OOB else 0
+        if flags & MSG_WAITALL and not port_flags and socket.blocking:
+            return _receive_all(control, socket, buffers)
+    received = _try_receive(control, socket, buffers, port_flags)
+    if received is not None:
+        return received
+    if flags and flags & MSG_OOB:
+        raise WSAError(WSAEINVAL, "there is no urgent data")
+    if not socket.blocking:
+        raise WSAError(WSAEWOULDBLOCK, "nothing to receive yet")
+    deadline = deadline_after(control, socket.options.recv_timeout)
+    while received is None:
+        if not wait(control, socket, port.READY_READ | _ENDED, deadline):
+            raise WSAError(WSAETIMEDOUT, "nothing came in time")
+        received = _try_receive(control, socket, buffers, port_flags)
+    return received
+
+
+def _check_receive(control: Control, socket: Socket, flags: object) -> None:
+    if socket.state is State.CONNECTING:
+        poll_connect(control, socket)
+    check(Call.RECV, socket.state)
+    if socket.shut & SHUT_RECEIVE:
+        raise WSAError(WSAESHUTDOWN)
+    if not isinstance(flags, int) or flags & ~_RECV_FLAGS:
+        raise WSAError(WSAEOPNOTSUPP, f"flags {flags!r} are not supported here")
+    if flags & MSG_OOB and socket.options.oob_inline:
+        raise WSAError(WSAEINVAL, "urgent data is in the stream")
+
+
+def _try_receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int | None:
+    try:
+        return control.dataplane.recv(socket.handle, buffers, flags)
+    except DataplaneError as error:
+        raise _failure(socket, error) from error
+    except (TypeError, ValueError, BufferError) as error:
+        raise WSAError(WSAEFAULT, str(error)) from error
+
+
+def _receive_all(control: Control, socket: Socket, buffers: Buffers) -> int:
+    """Fill the buffers; less only at the peer's close, or when an error or the time limit comes."""
+    deadline = deadline_after(control, socket.options.recv_timeout)
+    rest = views(buffers)
+    received = 0
+    while rest:
+        count = _try_receive(control, socket, rest, 0)
+        if count == 0:
+            break
+        if count is not None:
+            received += count
+            rest = skip(rest, count)
+        elif not wait(control, socket, port.READY_READ | _ENDED, deadline):
+            raise WSAError(WSAETIMEDOUT, f"{received} bytes came in time")
+    return received
+
+
+def _failure(socket: Socket, error: DataplaneError) -> WSAError:
+    """Return what a connection's end looks like to the caller."""
+    if error.error == -errno.EBADF and socket.state is not State.CLOSED:
+        return WSAError(WSAESHUTDOWN, "the connection has been given up")
+    return translate(error)
+
+
+def size(buffers: Buffers) -> int:
+    """Return how many bytes one or several buffers hold.
+
+    Raises:
+        WSAError: WSAEFAULT for what is no buffer, WSAEINVAL for no buffers at all.
+    """
+    if isinstance(buffers, (bytes, bytearray)):
+        return len(buffers)
+    return sum(view.nbytes for view in views(buffers))
+
+
+def views(buffers: Buffers) -> list[memoryview]:
+    """Return one or several buffers as memoryviews of bytes; raises what `size` does."""
+    try:
+        return [memoryview(buffers).cast("B")]  # type: ignore[arg-type] # tried, not known
+    except TypeError:
+        pass
+    try:
+        found = [memoryview(buffer).cast("B") for buffer in buffers]  # type: ignore[union-attr]
+    except TypeError as error:
+        raise WSAError(WSAEFAULT, str(error)) from error
+    if not found:
+        raise WSAError(WSAEINVAL, "no buffer was given")
+    return found
+
+
+def skip(buffers: Sequence[memoryview], count: int) -> list[memoryview]:
+    """Return what is left of buffers after so many bytes."""
+    rest = []
+    for view in buffers:
+        if count < view.nbytes:
+            rest.append(view[count:])
+            count = 0
+        else:
+            count -= view.nbytes
+    return rest

@@ -1,0 +1,174 @@
+"""The fifteen upcalls, with defaults that need nobody above the provider.
+
+On Windows the Winsock library gives this table to the provider. Here the provider has its own
+functions in it, and a caller may put others in their places.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from pyprov.core.events import WSAEVENT
+from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL, WSAENOTSOCK, WSAEOPNOTSUPP
+from pyprov.winsock.errors import WSAError
+from pyprov.winsock.protocol_info import PROVIDER_ID
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from pyprov.core.descriptors import Descriptors
+    from pyprov.core.socket import Socket
+
+# ruff: noqa: N803 - the names are ws2spi.h's
+
+BlockingHook: TypeAlias = tuple[Callable[[object], bool], object]
+Apc: TypeAlias = Callable[[object], None]
+
+
+class Window(Protocol):
+    """What WPUPostMessage posts to."""
+
+    def post(self, message: int, wParam: int, lParam: int) -> bool:
+        """Put a message into the queue; False if it is full or closed."""
+
+
+class WSPUPCALLTABLE:
+    """The table. Every entry can be replaced by assigning another function; errors are raised."""
+
+    __slots__ = (
+        "WPUCloseEvent",
+        "WPUCloseSocketHandle",
+        "WPUCloseThread",
+        "WPUCreateEvent",
+        "WPUCreateSocketHandle",
+        "WPUFDIsSet",
+        "WPUGetProviderPath",
+        "WPUModifyIFSHandle",
+        "WPUOpenCurrentThread",
+        "WPUPostMessage",
+        "WPUQueryBlockingCallback",
+        "WPUQuerySocketHandleContext",
+        "WPUQueueApc",
+        "WPUResetEvent",
+        "WPUSetEvent",
+        "_own_close",
+        "_own_create",
+        "_sockets",
+    )
+
+    def __init__(self) -> None:
+        self._sockets: Descriptors | None = None
+        self._own_create = self._create_socket_handle
+        self._own_close = self._close_socket_handle
+        self.WPUCloseEvent: Callable[[WSAEVENT], None] = _close_event
+        self.WPUCloseSocketHandle: Callable[[int], None] = self._own_close
+        self.WPUCreateEvent: Callable[[], WSAEVENT] = WSAEVENT
+        self.WPUCreateSocketHandle: Callable[[int, object], int] = self._own_create
+        self.WPUFDIsSet: Callable[[int, Sequence[int]], bool] = _is_set
+        self.WPUGetProviderPath: Callable[[UUID], str] = _provider_path
+        self.WPUModifyIFSHandle: Callable[[int, int], int] = _modify_handle
+        self.WPUPostMessage: Callable[[Window, int, int, int], bool] = _post_message
+        self.WPUQueryBlockingCallback: Callable[[int], BlockingHook | None] = _no_hook
+        self.WPUQuerySocketHandleContext: Callable[[int], object] = self._query_context
+        self.WPUQueueApc: Callable[[int, Apc, object], None] = _queue_apc
+        self.WPUResetEvent: Callable[[WSAEVENT], None] = _reset_event
+        self.WPUSetEvent: Callable[[WSAEVENT], None] = _set_event
+        self.WPUOpenCurrentThread: Callable[[], int] = threading.get_ident
+        self.WPUCloseThread: Callable[[int], None] = _close_thread
+
+    def attach(self, sockets: Descriptors) -> None:
+        """Let the defaults work on a provider's descriptor table."""
+        self._sockets = sockets
+
+    def create_handle(self, sockets: Descriptors, catalog_id: int, socket: Socket) -> int:
+        """Make the SOCKET for a new socket.
+
+        Raises:
+            WSAError: WSAEMFILE, or what a replaced upcall raised.
+        """
+        create = self.WPUCreateSocketHandle
+        if create is self._own_create:
+            return sockets.add(socket)
+        return sockets.add(socket, create(catalog_id, socket))
+
+    def close_handle(self, s: int) -> None:
+        """Tell whoever made a SOCKET that it is closed."""
+        close = self.WPUCloseSocketHandle
+        if close is not self._own_close:
+            close(s)
+
+    def blocking_hook(self, catalog_id: int) -> BlockingHook | None:
+        """Return what runs while a call waits, None for a native wait."""
+        query = self.WPUQueryBlockingCallback
+        return None if query is _no_hook else query(catalog_id)
+
+    def _create_socket_handle(self, catalog_id: int, context: object) -> int:
+        del catalog_id, context
+        if self._sockets is None:
+            raise WSAError(WSAEINVAL, "no provider uses this table")
+        return self._sockets.next_value()
+
+    def _close_socket_handle(self, s: int) -> None:
+        """Free a handle: the provider has taken it out of its table itself."""
+
+    def _query_context(self, s: int) -> object:
+        socket = None if self._sockets is None else self._sockets.find(s)
+        if socket is None:
+            raise WSAError(WSAENOTSOCK)
+        return socket
+
+
+def _close_event(event: WSAEVENT) -> None:
+    _event(event).close()
+
+
+def _set_event(event: WSAEVENT) -> None:
+    _event(event).set()
+
+
+def _reset_event(event: WSAEVENT) -> None:
+    _event(event).reset()
+
+
+def _event(event: object) -> WSAEVENT:
+    if not isinstance(event, WSAEVENT) or event.closed:
+        raise WSAError(WSA_INVALID_HANDLE, f"{event!r} is no event object")
+    return event
+
+
+def _is_set(s: int, fds: Sequence[int]) -> bool:
+    return s in fds
+
+
+def _provider_path(provider_id: UUID) -> str:
+    if provider_id != PROVIDER_ID:
+        raise WSAError(WSAEINVAL, f"no provider has the id {provider_id}")
+    return str(Path(__file__).parent.parent)
+
+
+def _modify_handle(catalog_id: int, handle: int) -> int:
+    """Return the handle as it is: this provider has none of the file system's."""
+    del catalog_id
+    return handle
+
+
+def _post_message(window: Window, message: int, wParam: int, lParam: int) -> bool:
+    return window.post(message, wParam, lParam)
+
+
+def _no_hook(catalog_id: int) -> BlockingHook | None:
+    del catalog_id
+    return None
+
+
+def _queue_apc(thread_id: int, function: Apc, context: object) -> None:
+    del thread_id, function, context
+    raise WSAError(WSAEOPNOTSUPP, "no completion routine can be called yet")
+
+
+def _close_thread(thread_id: int) -> None:
+    """Nothing to close: a thread id holds nothing open."""
+    del thread_id

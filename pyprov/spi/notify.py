@@ -1,0 +1,112 @@
+"""WSPEventSelect, WSPEnumNetworkEvents, WSPAsyncSelect, WSPSelect, and event objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyprov.core import notification, waiting
+from pyprov.core.events import WSAEVENT
+from pyprov.spi.base import Calls
+from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEOPNOTSUPP
+from pyprov.winsock.errors import WSAError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyprov.winsock.structs import WSANETWORKEVENTS
+
+
+class NotifyCalls(Calls):
+    """Network events and waiting for them."""
+
+    def WSPEventSelect(self, s: int, event: WSAEVENT | None, network_events: int) -> None:
+        """Let an event object be set by network events of a socket, which becomes non-blocking.
+
+        Replaces what was registered before. With no events it ends the registration.
+
+        Raises:
+            WSAError: WSAENOTSOCK, WSAEINVAL for unknown events, or events without an object.
+        """
+        control, socket = self._find(s)
+        notification.event_select(control, socket, event, network_events)
+
+    def WSPEnumNetworkEvents(self, s: int, event: WSAEVENT | None = None) -> WSANETWORKEVENTS:
+        """Return what has happened since the last time, and reset an event object.
+
+        Raises:
+            WSAError: WSAENOTSOCK, WSAEINVAL if `event` is no event object.
+        """
+        control, socket = self._find(s)
+        return notification.enum_events(control, socket, event)
+
+    def WSPAsyncSelect(self, s: int, hWnd: object, message: int, events: int) -> None:
+        """Not supported yet.
+
+        Raises:
+            WSAError: WSAENOTSOCK, WSAEOPNOTSUPP.
+        """
+        self._find(s)
+        raise WSAError(WSAEOPNOTSUPP)
+
+    def WSPSelect(
+        self,
+        readfds: Sequence[int] | None,
+        writefds: Sequence[int] | None,
+        exceptfds: Sequence[int] | None,
+        timeout: float | None = None,
+    ) -> tuple[list[int], list[int], list[int]]:
+        """Not supported yet.
+
+        Raises:
+            WSAError: WSAEOPNOTSUPP.
+        """
+        self._control()
+        raise WSAError(WSAEOPNOTSUPP)
+
+    def WSACreateEvent(self) -> WSAEVENT:
+        """Make an event object that waits in this engine's time."""
+        control = self._started
+        return WSAEVENT(control.dataplane if control is not None else None)
+
+    def WSASetEvent(self, event: WSAEVENT) -> None:
+        """Set an event; WSA_INVALID_HANDLE if it is none."""
+        _event(event).set()
+
+    def WSAResetEvent(self, event: WSAEVENT) -> None:
+        """Reset an event; WSA_INVALID_HANDLE if it is none."""
+        _event(event).reset()
+
+    def WSACloseEvent(self, event: WSAEVENT) -> None:
+        """Close an event; WSA_INVALID_HANDLE if it is none."""
+        _event(event).close()
+
+    def WSAWaitForMultipleEvents(
+        self,
+        events: Sequence[WSAEVENT],
+        wait_all: bool = False,
+        timeout: float | None = None,
+        alertable: bool = False,
+    ) -> int:
+        """Wait until one event, or each of them, is set.
+
+        Args:
+            events: 1 to WSA_MAXIMUM_WAIT_EVENTS event objects.
+            wait_all: wait until all are set at the same time.
+            timeout: seconds; None waits for ever.
+            alertable: completion routines of this thread run meanwhile, and end the wait.
+
+        Returns:
+            WSA_WAIT_EVENT_0 plus the index of the first that is set, WSA_WAIT_TIMEOUT, or
+            WSA_WAIT_IO_COMPLETION.
+
+        Raises:
+            WSAError: WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER, WSANOTINITIALISED.
+        """
+        del alertable
+        return waiting.wait_for_events(self._control(), events, timeout, wait_all=wait_all)
+
+
+def _event(event: object) -> WSAEVENT:
+    if not isinstance(event, WSAEVENT) or event.closed:
+        raise WSAError(WSA_INVALID_HANDLE, f"{event!r} is no event object")
+    return event
