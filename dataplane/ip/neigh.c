@@ -309,6 +309,10 @@ void
 pv_neigh_confirm(struct pv_ctx *ctx, struct pv_neighbour *n)
 {
 	n->confirmed = ctx->now;
+	if (n->unsure) {
+		n->unsure = 0;
+		pv_neigh_tell_owner(ctx, n, true);
+	}
 	if (n->state == PV_NEIGH_STALE || n->state == PV_NEIGH_DELAY || n->state == PV_NEIGH_PROBE)
 		pv_neigh_reachable(ctx, n);
 }

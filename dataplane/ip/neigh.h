@@ -53,9 +53,10 @@ struct pv_neighbour {
 	uint16_t next;         /* of the bucket or the free list; index + 1 */
 	uint16_t first, last;  /* of the packets that wait; index + 1 */
 	uint16_t waiting;
-	uint8_t state; /* enum pv_neighbour_state */
-	uint8_t asked; /* requests since the state began */
-	uint8_t pad[6];
+	uint8_t state;  /* enum pv_neighbour_state */
+	uint8_t asked;  /* requests since the state began */
+	uint8_t unsure; /* somebody else's port: its owner would like to hear that TCP does */
+	uint8_t pad[5];
 };
 
 struct pv_waiting {

@@ -18,6 +18,7 @@ struct message {
 	struct pv_addr addr;
 	uint8_t l2[18];
 	uint8_t l2_len;
+	uint8_t unsure; /* TELL: not confirmed lately */
 };
 
 static void
@@ -39,7 +40,8 @@ message_about(const struct pv_ctx *ctx, const struct pv_neighbour *n, enum messa
 		.from = ctx->worker,
 		.port = n->path.port,
 		.addr = n->addr,
-		.l2_len = n->path.l2_len };
+		.l2_len = n->path.l2_len,
+		.unsure = n->state != PV_NEIGH_REACHABLE };
 
 	memcpy(message.l2, n->path.l2, sizeof(message.l2));
 	return message;
@@ -98,6 +100,7 @@ told(struct pv_ctx *ctx, const struct message *message)
 	}
 	memcpy(n->path.l2, message->l2, sizeof(n->path.l2));
 	n->path.l2_len = message->l2_len;
+	n->unsure = message->unsure;
 	pv_neigh_reachable(ctx, n);
 	pv_neigh_resolved(ctx, n);
 }
