@@ -18,7 +18,10 @@ from typing import NoReturn, Protocol, cast
 from pyprov.tools.errors import Failed, Unusable
 
 # "word" or "word word": (module, what it does). In the order of the overview.
-TOOLS: dict[str, tuple[str, str]] = {}
+TOOLS: dict[str, tuple[str, str]] = {
+    "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
+    "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
+}
 
 
 class Tool(Protocol):
