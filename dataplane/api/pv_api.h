@@ -290,8 +290,8 @@ struct pv_iov {
 	size_t len;
 };
 
-/* DETACH: the connection goes on without an owner, what arrives is thrown away, and it closes when
- * its peer does. */
+/* DETACH: the connection goes on without an owner: data resets it, and it closes when its peer
+ * does. */
 enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1, PV_CLOSE_DETACH = 2 };
 enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4 };
 

@@ -53,6 +53,8 @@ pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	}
 	if (pcb->state == PV_ESTABLISHED) {
 		pv_conn_set_state(ctx, pcb, PV_CLOSE_WAIT);
+		if ((pcb->flags & PV_PCB_ORPHAN) != 0) /* detached: nobody else will close it */
+			pv_conn_fin_queued(ctx, pcb);
 	} else if (pcb->state == PV_FIN_WAIT_1) {
 		pv_conn_set_state(ctx, pcb, PV_CLOSING);
 	} else if (pcb->state == PV_FIN_WAIT_2) {
@@ -136,6 +138,8 @@ pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how)
 	if (how == PV_CLOSE_ABORT) {
 		orphan(ctx, pcb);
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
+	} else if (how == PV_CLOSE_DETACH) {
+		orphan(ctx, pcb);
 	} else {
 		pv_conn_close(ctx, pcb);
 	}

@@ -136,7 +136,7 @@ class Generator:
         """
         self._dataplane = _engine_of(dataplane)
         record = ffi.new("struct pv_generator_params *")
-        ffi.buffer(record.server)[:] = pack_address(load.server)
+        ffi.buffer(record.server.b)[:] = pack_address(load.server)
         record.server_port = load.port
         record.flows = load.flows
         record.window = load.window
