@@ -162,7 +162,7 @@ def _addresses(config: Config) -> list[OwnAddress]:
     for index in range(config.n_port):
         port = config.port[index]
         for own in (port.address[i] for i in range(port.n_address)):
-            address = bytes(ffi.buffer(own.addr))
+            address = bytes(ffi.buffer(own.addr.b))
             mapped = address[:12] == bytes(10) + b"\xff\xff"
             found.append(OwnAddress(address, own.prefix - 96 * mapped, index))
     return found
