@@ -2,6 +2,10 @@
 
 from hypothesis import settings
 
+from tests.proofs import pytest_addoption, pytest_collection_modifyitems, pytest_configure
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure"]
+
 # A busy machine is no finding: each test has pytest's own time limit.
 settings.register_profile("pyprov", settings(deadline=None))  # on top of what CI=true sets
 settings.load_profile("pyprov")
