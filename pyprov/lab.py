@@ -4,10 +4,11 @@
         lab.inject(bytes(frame))    # a frame arrives
         lab.advance(0.2)            # seconds of virtual time; timers fire in order
         frames = lab.collect()      # [(time, bytes)] sent since the last call
+        lab.spi.WSPSocket(...)      # the thirty functions on this engine
 
     with Lab.pair(seed=1, delay=1e-3, loss=0.01) as two:
-        job = two.spawn(serve, two.b)   # a thread of the lab
-        call(two.a)                     # blocks in virtual time
+        job = two.spawn(two.b.spi.WSPAccept, listener)           # a thread of the lab
+        two.a.spi.WSPConnect(s, (two.b.address, 80))            # blocks in virtual time
 
 It needs no rights, no huge pages and no device; many labs can live in one process. Same seed and
 same inputs give the same bytes.
@@ -27,6 +28,7 @@ from pyprov.tools.lab.engine import LabDataplane
 from pyprov.tools.lab.schedule import Closed, Deadlock, Job, Scheduler
 from pyprov.tools.lab.wire import Wire, WireParams
 from pyprov.tools.lab.world import START, Unplugged, World
+from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,6 +61,7 @@ class Node:
     Attributes:
         config: what it was started with, as far as `configure` has not changed it.
         dataplane: the engine.
+        spi: the thirty functions on it, started.
         address: its IPv4 address.
         address6: its IPv6 address.
         mac: its station address, as text.
@@ -95,10 +98,19 @@ class Node:
         record = dataplane.new_tcp_config()
         convert.fill_tcp(record, self.config.tcp, self.config.provider)
         self.dataplane.configure(record)
+        self.spi.limit(limits_of(self.config))
 
     def reset(self) -> None:
         """Abort all connections and empty all tables at once, without a frame."""
         self.dataplane.reset()
+
+    def stop(self) -> None:
+        """End the engine; what was started or ended too often through `spi` does not matter."""
+        if self.dataplane.home.alive:
+            with contextlib.suppress(WSAError):
+                while True:
+                    self.spi.WSPCleanup()
+            self.dataplane.stop(0)
 
     def _sent(self, port: int) -> list[tuple[int, bytes]]:
         return self.dataplane.collect(port)
@@ -169,7 +181,7 @@ class Lab(_Clock, Node):
         try:
             self._end(error)
         finally:
-            self.dataplane.stop(0)
+            self.stop()
 
 
 class PairNode(Node):
@@ -220,8 +232,8 @@ class Pair(_Clock):
         try:
             self._end(error)
         finally:
-            self.a.dataplane.stop(0)
-            self.b.dataplane.stop(0)
+            self.a.stop()
+            self.b.stop()
 
 
 def _start_eal() -> None:

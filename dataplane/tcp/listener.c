@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bridge/backlog.h"
+#include "ip/ip.h"
 
 int
 pv_listener_table_init(struct pv_listener_table *table, uint32_t size)
@@ -119,6 +120,8 @@ pv_listener_add(struct pv_ctx *ctx, struct pv_listener_table *table,
 
 	if (params->conditional)
 		return -EOPNOTSUPP;
+	if (!pv_addr_is_any(&params->local) && !pv_ip_is_local(ctx, &params->local))
+		return -EADDRNOTAVAIL;
 	if (index >= table->size || index >= PV_LISTENER_NONE)
 		return -ENOBUFS;
 	listener = &table->listener[index];

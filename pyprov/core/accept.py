@@ -154,7 +154,7 @@ def admit(
         status = control.dataplane.status(request.handle)
     except DataplaneError as error:
         raise translate(error) from error
-    if status.error or status.generation != request.handle >> 32:
+    if status.error or status.generation != request.handle & 0xFFFFFFFF:
         drop(control, request)
         raise WSAError(_death(request, status.error), addr=peer)
     made = Socket(listener.profile, listener.options)

@@ -57,6 +57,12 @@ class Provider(AllCalls):
     """
 
     def __init__(self, dataplane: Dataplane, limits: Limits | None = None) -> None:
-        given = Limits() if limits is None else limits
-        super().__init__(lambda _: Engine(dataplane, given, None))
+        self._limits = Limits() if limits is None else limits
+        super().__init__(lambda _: Engine(dataplane, self._limits, None))
         self.WSPStartup()
+
+    def limit(self, limits: Limits) -> None:
+        """Let other limits hold for what is made from now on."""
+        self._limits = limits
+        if self._started is not None:
+            self._started.limits = limits

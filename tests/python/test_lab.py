@@ -243,3 +243,42 @@ def test_real_time_does_not_matter():
         lab.advance(86400)
         assert lab.now == 86400
     assert time.perf_counter() - begin < 5
+
+
+def test_the_thirty_functions_block_in_virtual_time():
+    with Lab.pair(delay=0.05) as two:
+        a, b = two.a.spi, two.b.spi
+        listener = b.WSPSocket(b.AF_INET, b.SOCK_STREAM, b.IPPROTO_TCP)
+        b.WSPBind(listener, (two.b.address, 80))
+        b.WSPListen(listener, 5)
+        begin = two.now
+        job = two.spawn(b.WSPAccept, listener)
+        caller = a.WSPSocket(a.AF_INET, a.SOCK_STREAM, a.IPPROTO_TCP)
+        a.WSPConnect(caller, (two.b.address, 80))
+        connection, (host, _) = job.result()
+        assert host == two.a.address
+        assert two.now - begin >= 0.1
+        a.WSPSend(caller, b"hello")
+        buffer = bytearray(10)
+        assert b.WSPRecv(connection, buffer)[0] == 5
+        assert buffer[:5] == b"hello"
+
+
+def test_startups_and_cleanups_need_not_match():
+    with Lab() as lab:
+        lab.spi.WSPStartup(0x0202)
+    with Lab() as lab:
+        lab.spi.WSPCleanup()
+    with Lab() as lab:
+        lab.dataplane.stop(0)
+        lab.advance(1)
+
+
+def test_configure_reaches_listeners_made_later(lab, peer):
+    lab.configure(syn_cookies="always")
+    spi = lab.spi
+    listener = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+    spi.WSPBind(listener, (lab.address, 80))
+    spi.WSPListen(listener, 5)
+    peer.tcp(80).handshake()
+    assert lab.dataplane.counters()["TCP_SYN_COOKIE"] == 1

@@ -1,6 +1,7 @@
 """The emulated wire between two labs."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,6 +12,7 @@ SECOND = 1_000_000_000
 
 class Engine:
     def __init__(self):
+        self.home = SimpleNamespace(alive=True)
         self.out = []
         self.came = []
 

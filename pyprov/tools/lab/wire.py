@@ -88,12 +88,14 @@ class Wire:
     def move(self, now: int) -> None:
         """Take what was sent, let arrive what is due."""
         for sender, receiver, way in self._ends:
-            frames = sender.collect(0)
+            frames = sender.collect(0) if sender.home.alive else []
             self._sent[sender] += frames
             for when, frame in frames:
                 way.send(when, frame)
             while way.flying and way.flying[0][0] <= now:
-                receiver.inject(0, heapq.heappop(way.flying)[2])
+                frame = heapq.heappop(way.flying)[2]
+                if receiver.home.alive:
+                    receiver.inject(0, frame)
 
     def sent(self, engine: LabDataplane) -> list[tuple[int, bytes]]:
         """Return what an engine has sent since the last call, lost or not."""

@@ -50,7 +50,7 @@ class World:
     def deadline(self, *, housekeeping: bool) -> int | None:
         """Return when the next thing happens."""
         self._link.move(self._now)
-        due = [engine.deadline(housekeeping=housekeeping) for engine in self._engines]
+        due = [engine.deadline(housekeeping=housekeeping) for engine in self._running()]
         return min(
             (when for when in (*due, self._link.deadline()) if when is not None), default=None
         )
@@ -68,6 +68,9 @@ class World:
 
     def _turn(self) -> None:
         self._link.move(self._now)
-        for engine in self._engines:
+        for engine in self._running():
             engine.step(self._now)
         self._link.move(self._now)
+
+    def _running(self) -> list[LabDataplane]:
+        return [engine for engine in self._engines if engine.home.alive]
