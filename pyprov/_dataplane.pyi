@@ -322,6 +322,7 @@ class Lib:
     PV_GENERATOR_CLOSE_NONE: Final[int]
     PV_GENERATOR_CLOSE_RST: Final[int]
     PV_GENERATOR_CLOSE_FIN: Final[int]
+    PV_GENERATOR_CLOSE_SERVER: Final[int]
     PV_GENERATOR_FLOOD_SYN: Final[int]
     PV_GENERATOR_FLOOD_ACK: Final[int]
     PV_GENERATOR_FLOOD_RST: Final[int]

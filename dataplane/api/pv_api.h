@@ -405,7 +405,9 @@ int pv_waiter_ring(struct pv_engine *engine, int waiter); /* wakes its sleeper, 
 enum pv_generator_close {
 	PV_GENERATOR_CLOSE_NONE = 0,
 	PV_GENERATOR_CLOSE_RST = 1,
-	PV_GENERATOR_CLOSE_FIN = 2
+	PV_GENERATOR_CLOSE_FIN = 2,
+	PV_GENERATOR_CLOSE_SERVER =
+			3, /* the server resets; a new one is opened for each that went */
 };
 enum pv_generator_flood {
 	PV_GENERATOR_FLOOD_SYN = 0,

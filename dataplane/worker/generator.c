@@ -119,6 +119,8 @@ send_staged(struct pv_generator *g)
 static void
 keep_alive(struct pv_generator *g, uint64_t client, uint32_t ack, uint32_t tsecr)
 {
+	if (g->params.close == PV_GENERATOR_CLOSE_SERVER)
+		return;
 	g->alive[g->alive_end++ & g->alive_mask] =
 			(struct alive){ .client = client, .ack = ack, .tsecr = tsecr };
 	pv_prefetch(&g->alive[(g->alive_first + 8) & g->alive_mask]);
@@ -285,7 +287,8 @@ openings(struct pv_generator *g)
 
 	if (g->quiet)
 		return 0;
-	if (g->params.close == PV_GENERATOR_CLOSE_NONE)
+	if (g->params.close == PV_GENERATOR_CLOSE_NONE ||
+			g->params.close == PV_GENERATOR_CLOSE_SERVER)
 		n = busy >= g->params.flows ? 0 : RTE_MIN(n, g->params.flows - busy);
 	else if (busy >= room)
 		return 0;
@@ -346,7 +349,9 @@ close_surplus(struct pv_generator *g)
 	uint64_t alive = g->alive_end - g->alive_first;
 	uint32_t n;
 
-	if (g->params.close == PV_GENERATOR_CLOSE_NONE || alive <= g->params.flows)
+	if (g->params.close != PV_GENERATOR_CLOSE_RST && g->params.close != PV_GENERATOR_CLOSE_FIN)
+		return;
+	if (alive <= g->params.flows)
 		return;
 	n = (uint32_t)RTE_MIN(alive - g->params.flows, (uint64_t)BURST);
 	if (rte_mempool_get_bulk(g->mbufs, (void **)m, n) != 0)
@@ -392,16 +397,17 @@ static void
 count_in_flight(struct pv_generator *g)
 {
 	g->stats.in_flight = g->stats.syns - g->stats.handshakes - g->stats.refused - g->stats.lost;
-	g->stats.alive = g->alive_end - g->alive_first;
+	g->stats.alive = g->params.close == PV_GENERATOR_CLOSE_SERVER ?
+					 g->stats.handshakes - g->stats.resets :
+					 g->alive_end - g->alive_first;
 }
 
-uint32_t
-pv_generator_turn(struct pv_generator *g, uint64_t tsc)
+static uint32_t
+take_burst(struct pv_generator *g)
 {
 	struct rte_mbuf *rx[BURST];
-	uint32_t n = rte_eth_rx_burst(g->port, g->queue, rx, BURST), opened, sent;
+	uint32_t n = rte_eth_rx_burst(g->port, g->queue, rx, BURST);
 
-	g->tsc = tsc;
 	for (uint32_t i = 0; i < n; i++)
 		pv_prefetch(rte_pktmbuf_mtod(rx[i], void *));
 	for (uint32_t i = 0; i < n; i++)
@@ -410,18 +416,36 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 		rte_pktmbuf_free_bulk(g->drop, g->n_drop);
 		g->n_drop = 0;
 	}
+	return n;
+}
+
+/* Bursts taken a turn: a server may send more than one frame for each of ours. */
+#define BURSTS 4
+
+uint32_t
+pv_generator_turn(struct pv_generator *g, uint64_t tsc)
+{
+	uint32_t n, work = 0;
+
+	g->tsc = tsc;
+	for (uint32_t i = 0; i < BURSTS; i++) {
+		n = take_burst(g);
+		work += n + g->n_tx;
+		send_staged(g);
+		if (n < BURST)
+			break;
+	}
 	expire(g);
 	close_surplus(g);
 	count_in_flight(g);
-	opened = openings(g);
-	open_connections(g, opened);
-	sent = g->n_tx;
+	open_connections(g, openings(g));
+	work += g->n_tx;
 	send_staged(g);
 	flood(g);
 	count_in_flight(g);
-	if (n + sent != 0)
+	if (work != 0)
 		g->stats.cycles += rte_rdtsc() - tsc;
-	return n + sent;
+	return work;
 }
 
 struct pv_generator *

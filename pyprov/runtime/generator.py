@@ -33,6 +33,7 @@ class Close(IntEnum):
     NONE = 0
     RST = 1
     FIN = 2
+    SERVER = 3  # the server resets them
 
 
 class Flood(IntEnum):

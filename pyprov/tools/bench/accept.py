@@ -123,8 +123,6 @@ def config_for(arguments: argparse.Namespace, cpus: list[int]) -> Config:
         "rate": f"{_LINK_GBPS}G",
     }
     room = arguments.flows + 4 * arguments.window + 8192
-    if arguments.deliver != "count":
-        room = 2 * room + 131_072  # what the server holds, and a full backlog
     tables = {
         "port": [network],
         "workers": {"lcores": ",".join(map(str, cpus)), "poll": "busy"},
@@ -164,17 +162,16 @@ class Bench:
     def _server(self, dataplane: Dataplane) -> accept_server.Server:
         arguments = self._arguments
         host = "fd09::2" if arguments.ipv6 else "10.9.0.2"
-        keep = arguments.flows + 2 * arguments.window
         backlog = self._config.provider.backlog_max
         params = accept_server.listen_params(host, _PORT, backlog, _COOKIES[arguments.handshake])
         if arguments.deliver == "count":
             return accept_server.CountServer(dataplane, params, lambda: time.sleep(_WINDOW / 20))
         if arguments.deliver == "batch":
-            return accept_server.BatchServer(dataplane, params, keep)
+            return accept_server.BatchServer(dataplane, params)
         provider = spi.Provider(dataplane)
         provider.WSPStartup()
         conditional = arguments.condition == "python"
-        return accept_server.SocketServer(provider, (host, _PORT), keep, conditional=conditional)
+        return accept_server.SocketServer(provider, (host, _PORT), conditional=conditional)
 
     def _load(self) -> Load:
         arguments = self._arguments
@@ -185,7 +182,7 @@ class Bench:
             window=arguments.window,
             rate=arguments.rate,
             flood=arguments.flood,
-            close=Close[arguments.close.upper()],
+            close=Close[arguments.close.upper()] if _counted(arguments) else Close.SERVER,
         )
 
     def _measure(self, dataplane: Dataplane) -> Phase:
@@ -207,7 +204,7 @@ class Bench:
         server.serve(lambda: not ended.is_set())
         spent = time.thread_time() - spent
         watcher.join()
-        if self._arguments.deliver != "count" and server.accepts:
+        if not _counted(self._arguments) and server.accepts:
             phase.python_seconds = spent / server.accepts
         phase.latency = percentiles(generator.latency(), latency_floors(), tsc_hz())
         phase.counters = dataplane.counters()
@@ -222,7 +219,7 @@ class Bench:
         full = threading.Event()  # never set: a timer that costs no CPU
         patience = time.monotonic() + _FILL_PATIENCE
         while generator.read().alive < self._arguments.flows and time.monotonic() < patience:
-            if self._arguments.rate or self._arguments.close == "none":
+            if self._arguments.rate or not _counted(self._arguments):
                 break
             full.wait(0.05)
         full.wait(_WARM_UP)
@@ -256,8 +253,7 @@ def line_rate(arguments: argparse.Namespace, handshakes_per_s: float) -> dict[st
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """Run both phases; the JSON document."""
-    python = arguments.deliver != "count"
-    both = not arguments.single_core and not python
+    both = not arguments.single_core and _counted(arguments)
     cycles = Bench(arguments, single_core=True).run()
     bounces = [_bounce()] if both else []
     rate = Bench(arguments, single_core=False).run() if both else cycles
@@ -279,7 +275,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "handshake": arguments.handshake,
         "condition": arguments.condition,
         "deliver": arguments.deliver,
-        "close": arguments.close,
+        "close": arguments.close if _counted(arguments) else "rst by the server",
         "family": 6 if arguments.ipv6 else 4,
         "cores": "one each for generator and worker" if both else "generator and worker on one",
         "bounce_cycles": bounces,
@@ -301,6 +297,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
             statistics.median(rate.rates(lambda w: w.stats.flood_sent))
         )
     return document
+
+
+def _counted(arguments: argparse.Namespace) -> bool:
+    """Whether requests are taken in the worker and the clients close; else the server does."""
+    return bool(arguments.deliver == "count")
 
 
 def _bounce() -> int | None:

@@ -1,16 +1,14 @@
 """The server side of `bench accept`: who takes the requests, and how they are let go again.
 
 Three ways, as `--deliver` names them: `count` takes them in the worker, `batch` through one call
-for many into an array, `socket` by WSPAccept one by one. The clients close their connections; what
-the server took is let go when that must have happened: once `keep` more have come.
+for many into an array, `socket` by WSPAccept one by one. With the first the clients close, with the
+others the server lets go of what it took at once, by a reset.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from pyprov import spi
 from pyprov.core.port import (
@@ -78,64 +76,60 @@ class CountServer:
 class BatchServer:
     """accept_many into an array, close_many out of it."""
 
-    def __init__(self, dataplane: Dataplane, params: ListenParams, keep: int) -> None:
+    def __init__(self, dataplane: Dataplane, params: ListenParams) -> None:
         self._dataplane = dataplane
         self._waiter = dataplane.open_waiter()
-        self._keep = keep
         self.listener = dataplane.listen(params)
         self.accepts = 0
 
     def serve(self, running: Callable[[], bool]) -> None:
         """Take and let go in bursts; sleep when nothing waits."""
-        dataplane, listener, keep = self._dataplane, self.listener, self._keep
+        dataplane, listener = self._dataplane, self.listener
         rows = np.zeros(_BATCH, REQUEST_DTYPE)
-        batches: deque[npt.NDArray[np.uint64]] = deque()
-        held = 0
+        handles = np.zeros(_BATCH, np.uint64)
         while running():
             n = dataplane.accept_many(listener, rows)
             if n == 0:
                 self._waiter.wait_for(listener, READY_ACCEPT, _IDLE_NS)
                 continue
-            batches.append(rows["handle"][:n].copy())
-            held += n
             self.accepts += n
-            while held > keep:
-                batch = batches.popleft()
-                held -= len(batch)
-                dataplane.close_many(batch, CLOSE_ABORT)
+            handles[:n] = rows["handle"][:n]
+            dataplane.close_many(handles[:n], CLOSE_ABORT)
 
 
 class SocketServer:
     """WSPAccept and WSPCloseSocket, one by one."""
 
     def __init__(
-        self, provider: spi.Provider, address: tuple[str, int], keep: int, *, conditional: bool
+        self, provider: spi.Provider, address: tuple[str, int], *, conditional: bool
     ) -> None:
         self._spi = provider
-        self._keep = keep
         self._condition = condition if conditional else None
-        self._listener = provider.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+        family = spi.AF_INET6 if ":" in address[0] else spi.AF_INET
+        self._listener = provider.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         provider.WSPBind(self._listener, address)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
-        provider.WSPIoctl(self._listener, spi.FIONBIO, 1)
+        self._event = provider.WSACreateEvent()
+        provider.WSPEventSelect(self._listener, self._event, spi.FD_ACCEPT)
         self.accepts = 0
 
     def serve(self, running: Callable[[], bool]) -> None:
         """Take them one by one, non-blocking while some wait."""
         provider, listener, condition_ = self._spi, self._listener, self._condition
-        accept, close, keep = provider.WSPAccept, provider.WSPCloseSocket, self._keep
-        held: deque[int] = deque()
+        accept, close, option = provider.WSPAccept, provider.WSPCloseSocket, provider.WSPSetSockOpt
+        reset = spi.LINGER(1, 0)
         while running():
             try:
                 for _ in range(64):
-                    held.append(accept(listener, condition_)[0])
+                    connection, _peer = accept(listener, condition_)
                     self.accepts += 1
+                    option(connection, spi.SOL_SOCKET, spi.SO_LINGER, reset)
+                    close(connection)
             except spi.WSAError as error:
                 if error.code != spi.WSAEWOULDBLOCK:
                     raise
-                provider.WSPSelect([listener], None, None, 0.001)
-            while len(held) > keep:
-                close(held.popleft())
+                self._event.reset()
+                provider.WSAWaitForMultipleEvents([self._event], timeout=0.001)
 
 
 def listen_params(host: str, port: int, backlog: int, cookies: int) -> ListenParams:

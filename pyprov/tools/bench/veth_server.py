@@ -26,7 +26,7 @@ def main() -> None:
     }
     dataplane = engine.start(Config.from_dict(tables))
     params = listen_params(network.partition("/")[0], int(port), 65_535, SYN_COOKIES_AUTO)
-    server = BatchServer(dataplane, params, keep=0)
+    server = BatchServer(dataplane, params)
     ended = threading.Event()
 
     def answer() -> None:
