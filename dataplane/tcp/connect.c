@@ -259,9 +259,8 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pcb->rcv_buffer = d->config->recv_buffer;
 	if (pcb->snd_buffer != 0)
 		pv_stream_set_limit(ctx->bridge, &d->shared->tx, pcb->snd_buffer);
-	pv_stream_set_limit(ctx->bridge, &d->shared->rx, pcb->rcv_buffer + (1u << pcb->rcv_wscale));
-	d->tune_max = pcb->rcv_buffer > d->config->recv_buffer_max ? pcb->rcv_buffer :
-								     d->config->recv_buffer_max;
+	pv_window_set_buffer(ctx, pcb, pcb->rcv_buffer);
+	d->tune_max = d->config->recv_buffer_max;
 	d->tune_seq = pcb->rcv_nxt;
 	d->peer_mss = default_mss(pcb->is_v4);
 	d->mss_most = pcb->snd_mss;

@@ -3,12 +3,22 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <rte_common.h>
 #include <rte_mbuf.h>
 
 #include "base/mem.h"
 #include "tcp/established.h"
 
-enum { RTX_RECORDS = 1 << 18 };
+enum {
+	RTX_RECORDS = 1 << 18,
+	PENDING_SPARE = 1024, /* entries of connections that went while they stood there */
+};
+
+static size_t
+pending_size(const struct pv_conns *conns)
+{
+	return ((size_t)conns->pending_mask + 1) * sizeof(*conns->pending);
+}
 
 int
 pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config)
@@ -19,8 +29,8 @@ pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config)
 	if (conns == NULL)
 		return -ENOMEM;
 	ctx->conns = conns;
-	conns->max_pending = n;
-	conns->pending = pv_mem_map(n * sizeof(*conns->pending), false);
+	conns->pending_mask = rte_align32pow2(n + PENDING_SPARE) - 1;
+	conns->pending = pv_mem_map(pending_size(conns), false);
 	if (conns->pending == NULL ||
 			pv_pool_init(&conns->data, sizeof(struct pv_conn_data), n, config->huge) !=
 					0 ||
@@ -51,7 +61,7 @@ pv_conns_fini(struct pv_ctx *ctx)
 	pv_pool_fini(&conns->pieces);
 	pv_pool_fini(&conns->rtx);
 	pv_pool_fini(&conns->data);
-	pv_mem_unmap(conns->pending, conns->max_pending * sizeof(*conns->pending));
+	pv_mem_unmap(conns->pending, pending_size(conns));
 	free(conns);
 	ctx->conns = NULL;
 }
@@ -146,31 +156,38 @@ pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pcb->flags &= ~(uint32_t)PV_PCB_OUTPUT;
 }
 
-/* A slot that was given back and taken again within one turn may stand there twice. */
 void
 pv_conn_pend_slow(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	if (pv_unlikely(ctx->conns->n_pending == ctx->conns->max_pending))
-		pv_tcp_output(ctx);
+	struct pv_conns *conns = ctx->conns;
+
+	if (pv_never(ctx, conns->pending_tail - conns->pending_head > conns->pending_mask))
+		return;
 	pcb->flags |= PV_PCB_OUTPUT;
-	ctx->conns->pending[ctx->conns->n_pending++] = pcb->index;
+	conns->pending[conns->pending_tail++ & conns->pending_mask] = pcb->index;
 }
 
 void
 pv_tcp_output(struct pv_ctx *ctx)
 {
 	struct pv_conns *conns = ctx->conns;
+	/* Sending may give reason to look once more; not for ever. */
+	uint32_t end = conns->pending_tail + (conns->pending_tail - conns->pending_head) + 1;
 
-	for (uint32_t i = 0; i < conns->n_pending; i++) {
-		struct pv_pcb *pcb = pv_pcb_at(ctx, conns->pending[i]);
+	while (conns->pending_head != conns->pending_tail) {
+		struct pv_pcb *pcb;
 
+		if (pv_never(ctx, conns->pending_head == end))
+			return;
+		pcb = pv_pcb_at(ctx, conns->pending[conns->pending_head++ & conns->pending_mask]);
+		/* The slot may have been given back, and taken again, since. */
 		if (pcb == NULL || (pcb->flags & PV_PCB_OUTPUT) == 0)
 			continue;
 		pcb->flags &= ~(uint32_t)PV_PCB_OUTPUT;
 		pv_conn_report_turn(ctx, pcb);
-		if (!pv_output(ctx, pcb) && (pcb->flags & PV_PCB_ACK_NOW) != 0)
+		pv_output(ctx, pcb);
+		if ((pcb->flags & PV_PCB_ACK_NOW) != 0)
 			pv_ack_send(ctx, pcb);
 		pv_conn_assert_valid(pcb);
 	}
-	conns->n_pending = 0;
 }

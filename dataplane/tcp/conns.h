@@ -22,8 +22,10 @@ struct pv_conn_config {
 
 struct pv_conns {
 	struct pv_pool data, rtx, pieces;
-	uint32_t *pending; /* slot indices, each with PV_PCB_OUTPUT; some may have gone since */
-	uint32_t n_pending, max_pending;
+	uint32_t *pending; /* ring of slot indices, each with PV_PCB_OUTPUT; some may have gone
+			      since */
+	uint32_t pending_head, pending_tail, pending_mask;
+	uint32_t pad;
 	struct pv_conn_config *configs; /* newest first */
 	uint32_t ephemeral;             /* drifts with each active open (RFC 6056 3.3.3) */
 	uint32_t orphans;

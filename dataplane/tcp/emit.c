@@ -6,28 +6,44 @@
 #include "ip/ip.h"
 #include "tcp/established.h"
 
-/* nop, nop, timestamps [, nop, nop, SACK]; returns the length. */
-static uint32_t
-write_options(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint8_t *p, uint8_t flags)
+/* SACK blocks, as many as fit into `space` bytes; the duplicate first (RFC 2883 4). */
+static void
+add_sack(const struct pv_pcb *pcb, struct pv_tcp_opts *o, uint32_t space)
 {
 	const struct pv_conn_data *d = pcb->data;
+	uint32_t room = pv_tcp_opt_sack_room(o->present);
+
+	if (space < PV_TCP_SPACE_SACK + 8)
+		return;
+	if (room > (space - PV_TCP_SPACE_SACK) / 8)
+		room = (space - PV_TCP_SPACE_SACK) / 8;
+	o->present |= PV_TCP_OPT_SACK;
+	if ((d->flags & PV_DATA_DSACK) != 0)
+		o->sack[o->n_sack++] = (struct pv_tcp_sack){ d->dsack.left, d->dsack.right };
+	o->n_sack += (uint8_t)pv_reassembly_sack(&d->ooo, &o->sack[o->n_sack], room - o->n_sack);
+}
+
+static bool
+has_sack(const struct pv_pcb *pcb)
+{
+	return pcb->data != NULL && (pcb->flags & PV_PCB_SACK) != 0 &&
+	       (pcb->data->ooo.first != NULL || (pcb->data->flags & PV_DATA_DSACK) != 0);
+}
+
+/* nop, nop, timestamps [, nop, nop, SACK]; returns the length. */
+static uint32_t
+write_options(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint8_t *p,
+		const struct pv_segment_out *out)
+{
 	struct pv_tcp_opts o = { 0 };
-	unsigned int room;
 
 	if ((pcb->flags & PV_PCB_TIMESTAMPS) != 0) {
 		o.present = PV_TCP_OPT_TS;
 		o.tsval = pv_conn_tsval(ctx, pcb);
 		o.tsecr = pcb->ts_recent;
 	}
-	if (pv_unlikely(d != NULL && (pcb->flags & PV_PCB_SACK) != 0 && (flags & PV_TCP_RST) == 0 &&
-			    (d->ooo.first != NULL || (d->flags & PV_DATA_DSACK) != 0))) {
-		o.present |= PV_TCP_OPT_SACK;
-		room = pv_tcp_opt_sack_room(o.present);
-		if ((d->flags & PV_DATA_DSACK) != 0)
-			o.sack[o.n_sack++] = (struct pv_tcp_sack){ d->dsack.left, d->dsack.right };
-		o.n_sack += (uint8_t)pv_reassembly_sack(
-				&d->ooo, &o.sack[o.n_sack], room - o.n_sack);
-	}
+	if (pv_unlikely(has_sack(pcb)) && (out->flags & PV_TCP_RST) == 0)
+		add_sack(pcb, &o, out->len == 0 ? PV_TCP_OPTIONS_MAX : pcb->snd_mss - out->len);
 	return (uint32_t)pv_tcp_opt_build(p, &o);
 }
 
@@ -81,8 +97,7 @@ pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_
 	if (pv_unlikely(pcb->data != NULL && (pcb->data->flags & PV_DATA_SND_URGENT) != 0))
 		point_at_urgent(pcb, &h);
 	p = rte_pktmbuf_mtod(m, uint8_t *);
-	h.hdr_len = (uint8_t)(PV_TCP_HDR_LEN +
-			      write_options(ctx, pcb, p + PV_TCP_HDR_LEN, out->flags));
+	h.hdr_len = (uint8_t)(PV_TCP_HDR_LEN + write_options(ctx, pcb, p + PV_TCP_HDR_LEN, out));
 	if (pv_likely((out->flags & PV_TCP_RST) == 0))
 		h.wnd = pv_window_field(pcb);
 	pv_tcp_build(p, &h);
@@ -92,7 +107,10 @@ pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_
 	m->pkt_len = m->data_len;
 	pv_ip_send(ctx, m, &how);
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
-	pv_ack_sent(pcb);
+	/* A full segment sent again has no room for SACK blocks: they follow on an ACK of their
+	 * own. */
+	if (pv_likely(out->len < pcb->snd_mss || !has_sack(pcb)))
+		pv_ack_sent(pcb);
 	if (pcb->data != NULL) {
 		pcb->data->stats.segs_out++;
 		pv_window_watch(ctx, pcb);

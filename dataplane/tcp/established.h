@@ -89,6 +89,8 @@ uint16_t pv_window_field(struct pv_pcb *pcb); /* for a segment that leaves now; 
 /* While the window is small: an update if the application has made room, else it is asked to tell.
  */
 void pv_window_watch(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* At most what the scale can tell. The stream takes a little more: what rounding up may promise. */
+void pv_window_set_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes);
 void pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 uint8_t pv_window_scale(const struct pv_tcp_config *config);
 

@@ -22,10 +22,8 @@ set_recv_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t value)
 {
 	if (value > BUFFER_MAX)
 		return -EINVAL;
-	pcb->rcv_buffer = value < BUFFER_MIN ? BUFFER_MIN : (uint32_t)value;
+	pv_window_set_buffer(ctx, pcb, value < BUFFER_MIN ? BUFFER_MIN : (uint32_t)value);
 	pcb->data->tune_max = pcb->rcv_buffer;
-	pv_stream_set_limit(ctx->bridge, &pcb->data->shared->rx,
-			pcb->rcv_buffer + (1u << pcb->rcv_wscale));
 	pv_window_watch(ctx, pcb);
 	return 0;
 }

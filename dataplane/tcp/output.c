@@ -45,13 +45,13 @@ pv_output_waiting(const struct pv_pcb *pcb)
 	return d->written - pv_conn_pos(pcb, d, pcb->snd_nxt);
 }
 
-/* Looks once more into the tx stream when all that was known is sent. */
+/* Looks once more into the tx stream when what was known ends with the next segment. */
 static uint64_t
 refresh_waiting(const struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (pv_output_waiting(pcb) < pcb->snd_mss)
+	if (pv_output_waiting(pcb) <= pcb->snd_mss)
 		d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
 	return pv_output_waiting(pcb);
 }
@@ -99,7 +99,7 @@ bool
 pv_output_resend(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint32_t mss = full_segment(pcb, d), fin;
+	uint32_t mss = pcb->snd_mss, fin;
 	struct pv_segment_out out = { .pos = pv_conn_pos(pcb, d, rtx->seq), .seq = rtx->seq };
 
 	fin = (rtx->flags & PV_RTX_FIN) != 0;

@@ -179,7 +179,7 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 	}
 	if (d->prr_out == 0 && send < pcb->snd_mss)
 		send = pcb->snd_mss; /* the fast retransmit itself */
-	d->cwnd = pipe + send;
+	d->cwnd = pipe + send > pcb->snd_mss ? pipe + send : pcb->snd_mss;
 }
 
 /* RFC 5682 2.1 and 3.1: the first two ACKs after a time-out tell whether the flight was lost. */

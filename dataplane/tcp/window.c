@@ -65,12 +65,23 @@ void
 pv_window_watch(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	uint32_t window = advertised(pcb), step = step_of(pcb, window);
+	uint32_t spare = 1u << pcb->rcv_wscale; /* by which the stream's limit exceeds the buffer */
 
 	if (window >= pcb->rcv_buffer / 2 || (pcb->flags & PV_PCB_FIN_RECEIVED) != 0)
 		return;
 	if (free_space(pcb) >= window + step ||
-			pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step))
+			pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step + spare))
 		pv_ack_now(ctx, pcb);
+}
+
+void
+pv_window_set_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes)
+{
+	uint32_t most = UNSCALED_MAX << pcb->rcv_wscale;
+
+	pcb->rcv_buffer = bytes < most ? bytes : most;
+	pv_stream_set_limit(ctx->bridge, &pcb->data->shared->rx,
+			pcb->rcv_buffer + (1u << pcb->rcv_wscale));
 }
 
 /*
@@ -96,8 +107,7 @@ pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p
 		uint32_t more = pcb->rcv_buffer > d->tune_max / 2 ? d->tune_max :
 								    2 * pcb->rcv_buffer;
 
-		pcb->rcv_buffer = more;
-		pv_stream_set_limit(ctx->bridge, &d->shared->rx, more + (1u << pcb->rcv_wscale));
+		pv_window_set_buffer(ctx, pcb, more);
 	}
 	d->tune_at = ctx->now;
 	d->tune_taken = taken;
