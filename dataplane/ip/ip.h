@@ -95,6 +95,9 @@ struct pv_ip_send {
  */
 #define PV_HEADROOM 64
 void pv_ip_send(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send *how);
+/* The IPv6 flow label of a connection; `tcp`: one of its headers as we send it. */
+uint32_t pv_ip_flow_label(const struct pv_ctx *ctx, const struct pv_addr *local,
+		const struct pv_addr *peer, const uint8_t *tcp);
 
 /* A frame to ourselves (transmit to PV_PORT_LOOPBACK ends here), and how worker/ gets them back: up
  * to n, oldest first. */

@@ -219,15 +219,14 @@ prepend_ip4(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send *how
 
 /* RFC 6437 3: the same for all packets of a connection, and no telling which connections belong
  * together. */
-static uint32_t
-flow_label(const struct pv_ctx *ctx, const struct rte_mbuf *m, const struct pv_ip_send *how)
+uint32_t
+pv_ip_flow_label(const struct pv_ctx *ctx, const struct pv_addr *local, const struct pv_addr *peer,
+		const uint8_t *tcp)
 {
-	uint64_t a = pv_ld64(how->peer.b) ^ pv_ld64(how->local.b + 8);
-	uint64_t b = pv_ld64(how->peer.b + 8) ^ ctx->ip->flow_key;
+	uint64_t a = pv_ld64(peer->b) ^ pv_ld64(local->b + 8);
+	uint64_t b = pv_ld64(peer->b + 8) ^ ctx->ip->flow_key;
 
-	if (how->protocol != PV_PROTO_TCP)
-		return 0;
-	a ^= pv_ld32(rte_pktmbuf_mtod(m, const uint8_t *)); /* both ports */
+	a ^= pv_ld32(tcp); /* both ports */
 	a = (a * 0x9e3779b97f4a7c15) ^ b;
 	a = (a ^ (a >> 32)) * 0xff51afd7ed558ccd;
 	return (uint32_t)(a >> 44);
@@ -239,12 +238,14 @@ prepend_ip6(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send *how
 {
 	struct pv_ip6 ip = {
 		.payload_len = (uint16_t)m->pkt_len,
-		.flow_label = flow_label(ctx, m, how),
 		.tclass = how->tos,
 		.hop_limit = how->ttl,
 		.next = how->protocol,
 	};
 
+	if (how->protocol == PV_PROTO_TCP)
+		ip.flow_label = pv_ip_flow_label(
+				ctx, &how->local, &how->peer, rte_pktmbuf_mtod(m, const uint8_t *));
 	memcpy(ip.src, how->local.b, 16);
 	memcpy(ip.dst, how->peer.b, 16);
 	pv_ip6_build(pv_ip_prepend(m, PV_IP6_HDR_LEN), &ip);

@@ -137,6 +137,7 @@ put_ip6(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint
 {
 	struct pv_ip6 ip = {
 		.payload_len = (uint16_t)len,
+		.flow_label = pv_ip_flow_label(ctx, &tuple->local, &tuple->peer, p),
 		.tclass = (uint8_t)(ctx->tcp_config.dscp << 2),
 		.hop_limit = ctx->tcp_config.ttl,
 		.next = PV_PROTO_TCP,

@@ -40,6 +40,11 @@ def payload_of(segment):
     return segment[Raw].load if Raw in segment else b""
 
 
+def stamp_of(options):
+    """(TSval, TSecr) among options, None if they are not there."""
+    return next((value for name, value in options if name == "Timestamp"), None)
+
+
 class Peer:
     def __init__(
         self, lab, *, address="10.9.0.1", address6="fd09::1", mac="02:00:00:00:00:99", port=0
@@ -201,9 +206,9 @@ class Connection:
         options = LINUX_OPTIONS if options is None else options
         self.segment("S", options=options)
         answer = self.expect("SA", ack=self.seq)
-        stamps = dict(o for o in answer[TCP].options if o[0] == "Timestamp")
-        if stamps:
-            timestamps = (2, stamps["Timestamp"][0])
+        ours, theirs = stamp_of(options), stamp_of(answer[TCP].options)
+        if theirs:
+            timestamps = (ours[0] + 1, theirs[0])
             self.options = [("NOP", None), ("NOP", None), ("Timestamp", timestamps)]
         self.segment("A")
         return answer
