@@ -154,9 +154,10 @@ def admit(
         status = control.dataplane.status(request.handle)
     except DataplaneError as error:
         raise translate(error) from error
-    if status.error or status.generation != request.handle & 0xFFFFFFFF:
+    end = status.error
+    if end or status.generation != request.handle & 0xFFFFFFFF:
         drop(control, request)
-        raise WSAError(_death(request, status.error), addr=peer)
+        raise WSAError(_death(request, end), addr=peer)
     made = Socket(listener.profile, listener.options)
     made.state = State.CONNECTED
     made.handle = request.handle

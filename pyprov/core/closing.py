@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pyprov.core import port
 from pyprov.core.blocking import interrupt
-from pyprov.core.connecting import poll_connect
+from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core.connecting import pack
+from pyprov.core.connection import pack
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
 from pyprov.core.port import DataplaneError, ListenParams

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core.connecting import local_name, pack
+from pyprov.core.connection import local_name, pack
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.address import Address

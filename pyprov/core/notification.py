@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyprov.core import port
-from pyprov.core.connecting import poll_connect
+from pyprov.core.connection import poll_connect
 from pyprov.core.events import WSAEVENT
 from pyprov.core.failure import translate
 from pyprov.core.netevents import NetEvents, Watched
@@ -149,6 +149,7 @@ def _record(control: Control, socket: Socket, events: NetEvents) -> None:
         status = control.status(socket)
         data = has_data(control, socket)
         with control.lock:
+            events.record_connect(0)
             events.record_connection(status, data=data)
     elif socket.state is State.LISTENING and not socket.deferred:
         status = control.status(socket)

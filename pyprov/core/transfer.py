@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyprov.core import port
 from pyprov.core.blocking import deadline_after, wait
-from pyprov.core.connecting import poll_connect
+from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.notification import after_receive
 from pyprov.core.port import DataplaneError

@@ -1,0 +1,222 @@
+"""WSPConnect, WSPJoinLeaf."""
+
+import errno
+
+import pytest
+
+from tests.python.failing import fails
+
+
+def nonblocking(spi):
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPEventSelect(s, None, 0)
+    return s
+
+
+def test_a_blocking_connect_ends_connected(world):
+    spi = world.spi
+    s, server = world.connect(81)
+    assert spi.WSPGetPeerName(s) == (world.peer_address, 81)
+    host, port = spi.WSPGetSockName(s)
+    assert host == world.address
+    assert port
+    spi.WSPSend(s, b"hello")
+    assert server.received == b"hello"
+    server.send(b"back")
+    assert spi.WSPRecv(s, bytearray(4)) == (4, 0)
+
+
+def test_a_bound_socket_connects_from_where_it_is_bound(world):
+    spi = world.spi
+    world.serve(81)
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPBind(s, ("0.0.0.0", 50001))
+    spi.WSPConnect(s, (world.peer_address, 81))
+    assert spi.WSPGetSockName(s) == (world.address, 50001)
+
+
+def test_h02_a_nonblocking_connect_is_10035_then_10037(fake_world):
+    spi = fake_world.spi
+    fake_world.serve(81, "silence")
+    s = nonblocking(spi)
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    with fails("EALREADY"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    for call, argument in ((spi.WSPSend, b"x"), (spi.WSPRecv, bytearray(1)), (spi.WSPShutdown, 2)):
+        with fails("ENOTCONN"):
+            call(s, argument)
+    fake_world.finish_connect(81)
+    with fails("EISCONN"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    assert spi.WSPSend(s, b"x") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (errno.ECONNREFUSED, "ECONNREFUSED"),
+        (errno.ECONNRESET, "ECONNREFUSED"),
+        (errno.ETIMEDOUT, "ETIMEDOUT"),
+        (errno.EHOSTUNREACH, "EHOSTUNREACH"),
+        (errno.ENETUNREACH, "ENETUNREACH"),
+    ],
+)
+def test_each_failure_has_its_code_and_the_socket_can_try_again(fake_world, error, name):
+    spi = fake_world.spi
+    fake_world.outcomes[81] = -error
+    fake_world.serve(82)
+    s = spi.WSPSocket(2, 1, 6)
+    with fails(name):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    assert spi._find(s)[1].error == 0
+    spi.WSPConnect(s, ("10.9.0.1", 82))
+
+
+def test_h05_after_a_refusal_the_same_socket_connects_elsewhere(world):
+    spi = world.spi
+    world.serve(81, "refuse")
+    world.serve(82)
+    s = spi.WSPSocket(2, 1, 6)
+    for _ in range(2):
+        with fails("ECONNREFUSED"):
+            spi.WSPConnect(s, (world.peer_address, 81))
+    with fails("ENOTCONN"):
+        spi.WSPGetPeerName(s)
+    spi.WSPConnect(s, (world.peer_address, 82))
+
+
+def test_after_a_failed_connect_a_bound_socket_may_listen(world):
+    spi = world.spi
+    world.serve(81, "refuse")
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPBind(s, (world.address, 80))
+    with fails("ECONNREFUSED"):
+        spi.WSPConnect(s, (world.peer_address, 81))
+    spi.WSPListen(s, 5)
+    world.client(80)
+    assert spi.WSPAccept(s)
+
+
+def test_an_asynchronous_failure_stays_in_so_error_until_a_connect_succeeds(fake_world):
+    spi = fake_world.spi
+    for port in (81, 82):
+        fake_world.serve(port, "silence")
+    s = nonblocking(spi)
+    socket = spi._find(s)[1]
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    fake_world.finish_connect(81, -errno.ECONNREFUSED)
+    with fails("ENOTCONN"):
+        spi.WSPSend(s, b"x")
+    assert socket.error == 10061
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, ("10.9.0.1", 82))
+    assert socket.error == 10061
+    fake_world.finish_connect(82)
+    spi.WSPSend(s, b"x")
+    assert socket.error == 0
+
+
+def test_h06_a_connected_socket_is_10056_also_after_a_shutdown(world):
+    spi = world.spi
+    s, _ = world.connect(81)
+    with fails("EISCONN"):
+        spi.WSPConnect(s, (world.peer_address, 81))
+    spi.WSPShutdown(s, spi.SD_BOTH)
+    with fails("EISCONN"):
+        spi.WSPConnect(s, (world.peer_address, 81))
+
+
+@pytest.mark.parametrize("name", [("0.0.0.0", 81), ("10.9.0.1", 0)])
+def test_h12_nobodys_address_is_10049(spi, name):
+    with fails("EADDRNOTAVAIL"):
+        spi.WSPConnect(spi.WSPSocket(2, 1, 6), name)
+
+
+@pytest.mark.parametrize("name", [None, "10.9.0.1:81", ("10.9.0.1",), ("10.9.0.1", "81"), 7])
+def test_what_is_no_address_is_10014(spi, name):
+    with fails("EFAULT"):
+        spi.WSPConnect(spi.WSPSocket(2, 1, 6), name)
+
+
+def test_the_other_family_is_10047(spi):
+    with fails("EAFNOSUPPORT"):
+        spi.WSPConnect(spi.WSPSocket(2, 1, 6), ("fd09::1", 81))
+
+
+def test_a_refused_argument_leaves_the_socket_as_it_was(world):
+    spi = world.spi
+    world.serve(81)
+    s = spi.WSPSocket(2, 1, 6)
+    with fails("EFAULT"):
+        spi.WSPConnect(s, None)
+    with fails("EINVAL"):
+        spi.WSPGetSockName(s)
+    spi.WSPConnect(s, (world.peer_address, 81))
+
+
+def test_caller_data_is_10043_and_flowspecs_are_10045(world):
+    spi = world.spi
+    s = spi.WSPSocket(2, 1, 6)
+    name = (world.peer_address, 81)
+    with fails("EPROTONOSUPPORT"):
+        spi.WSPConnect(s, name, b"data")
+    with fails("EOPNOTSUPP"):
+        spi.WSPConnect(s, name, None, None, spi.QOS())
+    with fails("EOPNOTSUPP"):
+        spi.WSPConnect(s, name, None, None, None, spi.QOS())
+
+
+def test_h14_no_data_came_back(world):
+    spi = world.spi
+    world.serve(81)
+    callee_data = spi.WSABUF(100)
+    spi.WSPConnect(spi.WSPSocket(2, 1, 6), (world.peer_address, 81), None, callee_data)
+    assert callee_data.len == 0
+
+
+def test_joinleaf_is_10045(spi):
+    with fails("EOPNOTSUPP"):
+        spi.WSPJoinLeaf(spi.WSPSocket(2, 1, 6), ("10.9.0.1", 81))
+
+
+def test_closing_ends_a_blocked_connect(fake_world):
+    spi = fake_world.spi
+    fake_world.serve(81, "silence")
+    s = spi.WSPSocket(2, 1, 6)
+    job = fake_world.spawn(spi.WSPConnect, s, ("10.9.0.1", 81))
+    fake_world.advance(0.1)
+    spi.WSPCloseSocket(s)
+    with fails("EINTR"):
+        job.result()
+
+
+def test_a_constrained_group_keeps_to_its_host(fake_world):
+    spi = fake_world.spi
+    fake_world.serve(81)
+    one = spi.WSPSocket(2, 1, 6, None, spi.SG_CONSTRAINED_GROUP)
+    group = spi._find(one)[1].group
+    two = spi.WSPSocket(2, 1, 6, None, group.id)
+    spi.WSPConnect(one, ("10.9.0.1", 81))
+    with fails("EINVAL"):
+        spi.WSPConnect(two, ("10.9.0.7", 81))
+    spi.WSPConnect(two, ("10.9.0.1", 81))
+    for s in (one, two):
+        spi.WSPCloseSocket(s)
+    with fails("EINVAL"):
+        spi.WSPSocket(2, 1, 6, None, group.id)
+
+
+def test_a_connection_that_was_reset_at_once_was_a_connection(fake_world):
+    spi = fake_world.spi
+    fake_world.serve(81, "silence")
+    s = nonblocking(spi)
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
+    fake_world.finish_connect(81)
+    fake_world.accepted(81).reset()
+    with fails("ECONNRESET"):
+        spi.WSPRecv(s, bytearray(1))
+    with fails("EISCONN"):
+        spi.WSPConnect(s, ("10.9.0.1", 81))
