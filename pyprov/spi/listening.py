@@ -22,7 +22,7 @@ class ListeningCalls(Calls):
             s: the socket.
             backlog: how many requests may wait, brought silently into legal bounds. SOMAXCONN is
                 the longest, SOMAXCONN_HINT(n) asks for n between 200 and 65535. A shorter one than
-                before resets the youngest of what waits.
+                before resets what waits beyond it.
 
         Raises:
             WSAError: WSAENOTSOCK, WSAEINVAL on an unbound socket, WSAEISCONN, WSAEADDRINUSE,

@@ -85,7 +85,7 @@ class FakePeer:
         """Bytes arrive."""
         assert not self.at_end
         if self.deaf:
-            self.reset()
+            self.reset(-errno.ECONNABORTED)
             return
         self.incoming += data
         self.status.reads += 1

@@ -227,7 +227,7 @@ class LabWorld(World):
     def __init__(self, limits=None):
         from pyprov.lab import Lab  # noqa: PLC0415 - the fake needs no extension
 
-        self.two = Lab.pair(seed=1)
+        self.two = Lab.pair(seed=1, config={"tcp": {"nagle": False}})
         self.spi = self.two.b.spi
         if limits is not None:
             self.spi = Provider(self.two.b.dataplane, limits)
