@@ -108,6 +108,9 @@ class SocketServer:
         family = spi.AF_INET6 if ":" in address[0] else spi.AF_INET
         self._listener = provider.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         provider.WSPBind(self._listener, address)
+        # Accepted sockets inherit it: WSPCloseSocket resets.
+        hard = spi.LINGER(1, 0)
+        provider.WSPSetSockOpt(self._listener, spi.SOL_SOCKET, spi.SO_LINGER, hard)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
         self._event = provider.WSACreateEvent()
         provider.WSPEventSelect(self._listener, self._event, spi.FD_ACCEPT)
@@ -116,15 +119,12 @@ class SocketServer:
     def serve(self, running: Callable[[], bool]) -> None:
         """Take them one by one, non-blocking while some wait."""
         provider, listener, condition_ = self._spi, self._listener, self._condition
-        accept, close, option = provider.WSPAccept, provider.WSPCloseSocket, provider.WSPSetSockOpt
-        reset = spi.LINGER(1, 0)
+        accept, close = provider.WSPAccept, provider.WSPCloseSocket
         while running():
             try:
                 for _ in range(64):
-                    connection, _peer = accept(listener, condition_)
+                    close(accept(listener, condition_)[0])
                     self.accepts += 1
-                    option(connection, spi.SOL_SOCKET, spi.SO_LINGER, reset)
-                    close(connection)
             except spi.WSAError as error:
                 if error.code != spi.WSAEWOULDBLOCK:
                     raise
