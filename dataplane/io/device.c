@@ -2,46 +2,338 @@
 #include "io/device.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+
+#include "io/refusal.h"
+
+#define DESCRIPTORS 1024
+/* What the tap driver signals with. */
+#define TAP_SIGNAL (SIGRTMIN + 1)
+/* One byte pair repeated makes the Toeplitz hash of both directions of a flow the same. */
+#define RSS_KEY_SIZE 40
+
+struct pv_device {
+	char name[RTE_DEV_NAME_MAX_LEN];
+	bool is_virtual, is_tap;
+	bool attached;
+	uint64_t tx_offloads;
+};
+
+/* ---- attach
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static bool
+is_virtual(const char *device)
+{
+	return strncmp(device, "net_", 4) == 0 || strncmp(device, "virtio_user", 11) == 0;
+}
+
+/* What the driver wrote to the log, in one line. */
+static void
+explain(char *err, size_t cap, const char *what, char *log, int rc)
+{
+	char *line = log, *end;
+
+	for (char *p = log; p != NULL && (p = strchr(p, '\n')) != NULL && p[1] != '\0'; p++)
+		line = p + 1;
+	if (line != NULL && (end = strchr(line, '\n')) != NULL)
+		*end = '\0';
+	snprintf(err, cap, "%s: DPDK cannot use it (%s)%s%s", what, rte_strerror(-rc),
+			line != NULL && *line != '\0' ? ": " : "", line != NULL ? line : "");
+}
+
+static int
+attach(struct pv_device *device, const char *text)
+{
+	const char *arguments = strchr(text, ',');
+
+	if (device->is_virtual)
+		return rte_eal_hotplug_add(
+				"vdev", device->name, arguments != NULL ? arguments + 1 : "");
+	return rte_dev_probe(text);
+}
+
+static int
+find(struct pv_port *port, const char *text, char *err, size_t cap)
+{
+	struct pv_device *device = port->device;
+	int rc;
+
+	snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(text, ","), text);
+	if (rte_eth_dev_get_port_by_name(device->name, &port->ethdev) == 0) {
+		port->ethdev = PV_NO_ETHDEV;
+		snprintf(err, cap, "%s is in use by another engine of this process", device->name);
+		return -EBUSY;
+	}
+	rc = attach(device, text);
+	device->attached = rc == 0;
+	return rc != 0 ? rc : rte_eth_dev_get_port_by_name(device->name, &port->ethdev);
+}
+
+/* ---- set up
+ * ----------------------------------------------------------------------------------------------------
+ */
+
+static void
+choose_mac(struct pv_port *port, const struct pv_port_config *config)
+{
+	static const uint8_t none[6];
+	struct rte_ether_addr addr;
+
+	if (memcmp(config->mac, none, sizeof(none)) != 0)
+		return;
+	/* On one of the kernel's interfaces its MAC stays the kernel's: frames to ours are nobody
+	 * else's then. Random, so that two processes on one bridge do not share one. */
+	if (port->device->is_virtual) {
+		if (getrandom(port->facts.mac + 3, 3, 0) != 3)
+			port->facts.mac[5] ^= (uint8_t)getpid();
+	} else if (rte_eth_macaddr_get(port->ethdev, &addr) == 0) {
+		memcpy(port->facts.mac, addr.addr_bytes, sizeof(port->facts.mac));
+	}
+}
+
+static void
+choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, bool checksums)
+{
+	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+
+	conf->txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info->tx_offload_capa;
+	if (!checksums)
+		return;
+	conf->rxmode.offloads |= rx & info->rx_offload_capa;
+	conf->txmode.offloads |= tx & info->tx_offload_capa;
+}
+
+static void
+choose_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, uint8_t *key)
+{
+	const uint64_t flows = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
+
+	if ((info->flow_type_rss_offloads & flows) == 0 || info->hash_key_size != RSS_KEY_SIZE)
+		return;
+	for (size_t i = 0; i < RSS_KEY_SIZE; i++)
+		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf.rss_key = key;
+	conf->rx_adv_conf.rss_conf.rss_key_len = RSS_KEY_SIZE;
+	conf->rx_adv_conf.rss_conf.rss_hf = flows & info->flow_type_rss_offloads;
+}
+
+/* With rx interrupts where the driver has them: it is asked with and without. */
+static int
+configure(struct pv_port *port, struct rte_eth_conf *conf)
+{
+	conf->intr_conf.rxq = 1;
+	if (rte_eth_dev_configure(port->ethdev, port->n_rx, port->n_tx, conf) == 0)
+		return 0;
+	conf->intr_conf.rxq = 0;
+	return rte_eth_dev_configure(port->ethdev, port->n_rx, port->n_tx, conf);
+}
+
+static int
+set_up_queues(struct pv_port *port, const struct rte_eth_conf *conf,
+		const struct rte_eth_dev_info *info, struct rte_mempool *const *pools)
+{
+	uint16_t n_rx = DESCRIPTORS, n_tx = DESCRIPTORS;
+	struct rte_eth_rxconf rx = info->default_rxconf;
+	struct rte_eth_txconf tx = info->default_txconf;
+	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->ethdev, &n_rx, &n_tx);
+
+	rx.offloads = conf->rxmode.offloads;
+	tx.offloads = conf->txmode.offloads;
+	for (uint16_t q = 0; q < port->n_rx && rc == 0; q++)
+		rc = rte_eth_rx_queue_setup(port->ethdev, q, n_rx, 0, &rx, pools[q]);
+	for (uint16_t q = 0; q < port->n_tx && rc == 0; q++)
+		rc = rte_eth_tx_queue_setup(port->ethdev, q, n_tx, 0, &tx);
+	return rc;
+}
+
+static uint16_t
+queues(uint16_t workers, uint16_t wanted, uint16_t most)
+{
+	uint16_t n = wanted != 0 && wanted < workers ? wanted : workers;
+
+	return n < most ? n : most;
+}
+
+static int
+set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool *const *pools)
+{
+	const struct pv_port_config *c = &config->port[port->index];
+	uint8_t key[RSS_KEY_SIZE];
+	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(port->ethdev, &info);
+
+	if (rc != 0)
+		return rc;
+	port->n_rx = queues(config->n_worker, c->queues, info.max_rx_queues);
+	port->n_tx = queues(config->n_worker, c->queues, info.max_tx_queues);
+	choose_offloads(&conf, &info, c->checksum_offload != 0);
+	if (port->n_rx > 1)
+		choose_rss(&conf, &info, key);
+	rc = configure(port, &conf);
+	if (rc == 0)
+		rc = set_up_queues(port, &conf, &info, pools);
+	if (rc != 0)
+		return rc;
+	rte_eth_dev_set_mtu(port->ethdev, c->mtu); /* refused where it can't be changed */
+	port->device->tx_offloads = conf.txmode.offloads;
+	port->facts.tx_ip_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+	port->facts.tx_tcp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+	return 0;
+}
+
+/* Until its worker is there, no thread is to be signalled. */
+static void
+quieten(struct pv_port *port)
+{
+	for (uint16_t q = 0; port->device->is_tap && q < port->n_rx; q++) {
+		int fd = pv_device_wake_fd(port, q);
+
+		if (fd >= 0)
+			fcntl(fd, F_SETOWN, 0);
+	}
+}
+
+static int
+start(struct pv_port *port)
+{
+	int rc = rte_eth_dev_start(port->ethdev);
+
+	if (rc != 0)
+		return rc;
+	quieten(port);
+	port->started = 1;
+	/* Our MAC is not always the device's; where this is refused, it takes every frame anyway.
+	 */
+	rte_eth_promiscuous_enable(port->ethdev);
+	rte_eth_allmulticast_enable(port->ethdev);
+	return 0;
+}
+
+static int
+find_and_start(struct pv_port *port, const struct pv_config *config,
+		struct rte_mempool *const *pools, char *err, size_t cap)
+{
+	const struct pv_port_config *c = &config->port[port->index];
+	int rc = find(port, c->device, err, cap);
+
+	if (rc != 0)
+		return rc;
+	choose_mac(port, c);
+	rc = set_up(port, config, pools);
+	return rc != 0 ? rc : start(port);
+}
 
 int
 pv_device_open(struct pv_port *port, const struct pv_config *config,
 		struct rte_mempool *const *pools, char *err, size_t err_cap)
 {
-	(void)pools;
-	snprintf(err, err_cap, "port %u: no such device: %s", port->index,
-			config->port[port->index].device);
-	return -ENODEV;
+	const struct pv_port_config *c = &config->port[port->index];
+	int rc = pv_refusal(c, err, err_cap);
+	char *log = NULL;
+	size_t size;
+	FILE *stream;
+
+	if (rc != 0)
+		return rc;
+	port->device = calloc(1, sizeof(*port->device));
+	if (port->device == NULL)
+		return -ENOMEM;
+	port->device->is_virtual = is_virtual(c->device);
+	port->device->is_tap = strncmp(c->device, "net_tap", 7) == 0;
+	/* What the drivers say on the way goes into our own line if it fails, and nowhere else. */
+	stream = open_memstream(&log, &size);
+	if (stream != NULL)
+		rte_openlog_stream(stream);
+	rc = find_and_start(port, config, pools, err, err_cap);
+	rte_openlog_stream(NULL);
+	if (stream != NULL)
+		fclose(stream);
+	if (rc != 0 && err[0] == '\0')
+		explain(err, err_cap, port->device->name, log, rc);
+	free(log);
+	if (rc != 0)
+		pv_device_close(port);
+	return rc;
 }
 
 void
 pv_device_close(struct pv_port *port)
 {
+	struct pv_device *device = port->device;
+
+	if (device == NULL)
+		return;
+	if (port->started)
+		rte_eth_dev_stop(port->ethdev);
+	if (device->attached) {
+		struct rte_eth_dev_info info;
+		int rc = port->ethdev != PV_NO_ETHDEV ? rte_eth_dev_info_get(port->ethdev, &info) :
+							-ENODEV;
+
+		if (port->ethdev != PV_NO_ETHDEV)
+			rte_eth_dev_close(port->ethdev);
+		if (rc == 0)
+			rte_dev_remove(info.device);
+	}
+	free(device);
 	port->device = NULL;
+	port->started = 0;
+	port->ethdev = PV_NO_ETHDEV;
+}
+
+/* ---- wake-ups
+ * --------------------------------------------------------------------------------------------------
+ */
+
+int
+pv_device_wake_fd(struct pv_port *port, uint16_t queue)
+{
+	return port->device != NULL ? rte_eth_dev_rx_intr_ctl_q_get_fd(port->ethdev, queue) : -1;
 }
 
 int
-pv_device_interrupts(struct pv_port *port, uint16_t queue, int *fds, int n)
+pv_device_wake_arm(struct pv_port *port, uint16_t queue, int on)
 {
-	(void)port;
-	(void)queue;
-	(void)fds;
-	(void)n;
-	return 0;
+	if (port->device == NULL)
+		return -ENOTSUP;
+	/* A tap's descriptor is the queue itself: it needs no arming. */
+	if (port->device->is_tap)
+		return 0;
+	return on ? rte_eth_dev_rx_intr_enable(port->ethdev, queue) :
+		    rte_eth_dev_rx_intr_disable(port->ethdev, queue);
 }
 
 int
-pv_device_interrupt_arm(struct pv_port *port, uint16_t queue, int on)
+pv_device_adopt(struct pv_port *port, uint16_t queue)
 {
-	(void)port;
-	(void)queue;
-	(void)on;
-	return -ENOTSUP;
-}
+	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = (pid_t)syscall(SYS_gettid) };
+	int fd;
 
-int
-pv_device_signal(const struct pv_port *port)
-{
-	(void)port;
-	return 0;
+	if (port->device == NULL || !port->device->is_tap || queue >= port->n_rx)
+		return 0;
+	fd = pv_device_wake_fd(port, queue);
+	if (fd >= 0)
+		fcntl(fd, F_SETOWN_EX, &owner);
+	/* For what arrived before: the driver looks only after a signal. */
+	pthread_kill(pthread_self(), TAP_SIGNAL);
+	return TAP_SIGNAL;
 }

@@ -19,13 +19,12 @@
 int pv_device_open(struct pv_port *port, const struct pv_config *config,
 		struct rte_mempool *const *pools, char *err, size_t err_cap);
 void pv_device_close(struct pv_port *port);
-/* Descriptors that become readable when frames arrive on a queue (rx interrupts): up to n; 0: the
- * device has none. */
-int pv_device_interrupts(struct pv_port *port, uint16_t queue, int *fds, int n);
-/* Arms and disarms them around a sleep; -ENOTSUP without. */
-int pv_device_interrupt_arm(struct pv_port *port, uint16_t queue, int on);
-/* net_tap signals the process for each packet: its worker lets the signal in, all others keep it
- * blocked. */
-int pv_device_signal(const struct pv_port *port); /* signal number, 0: none */
+/* A descriptor that becomes readable when frames arrive on a queue (rx interrupt); -1: none. */
+int pv_device_wake_fd(struct pv_port *port, uint16_t queue);
+/* Arms and disarms it around a sleep; -ENOTSUP without. */
+int pv_device_wake_arm(struct pv_port *port, uint16_t queue, int on);
+/* The calling thread is the queue's worker from now on. net_tap signals the arrival of packets: the
+ * signal goes to this thread alone, which must let it in. Returns its number; 0: there is none. */
+int pv_device_adopt(struct pv_port *port, uint16_t queue);
 
 #endif

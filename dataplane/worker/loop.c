@@ -19,13 +19,13 @@
 
 /* Signals are Python's. A device that needs one for itself gets it here alone. */
 static void
-mask_signals(const struct pv_worker *w)
+mask_signals(struct pv_worker *w)
 {
 	sigset_t all;
 
 	sigfillset(&all);
 	for (uint16_t i = 0; i < w->n_port; i++) {
-		int signal = pv_device_signal(&w->ports[i]);
+		int signal = pv_device_adopt(&w->ports[i], w->ctx.worker);
 
 		if (signal != 0)
 			sigdelset(&all, signal);

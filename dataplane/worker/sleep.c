@@ -25,12 +25,11 @@ arm(struct pv_worker *w, struct pollfd *fds, nfds_t room, bool *all)
 
 	*all = true;
 	for (uint16_t i = 0; i < w->n_port; i++) {
-		int fd;
+		int fd = pv_device_wake_fd(&w->ports[i], w->ctx.worker);
 
 		if (w->ctx.worker >= w->ports[i].n_rx)
 			continue;
-		if (n < room && pv_device_interrupts(&w->ports[i], w->ctx.worker, &fd, 1) == 1 &&
-				pv_device_interrupt_arm(&w->ports[i], w->ctx.worker, 1) == 0)
+		if (n < room && fd >= 0 && pv_device_wake_arm(&w->ports[i], w->ctx.worker, 1) == 0)
 			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		else
 			*all = false;
@@ -43,7 +42,7 @@ disarm(struct pv_worker *w)
 {
 	for (uint16_t i = 0; i < w->n_port; i++)
 		if (w->ctx.worker < w->ports[i].n_rx)
-			pv_device_interrupt_arm(&w->ports[i], w->ctx.worker, 0);
+			pv_device_wake_arm(&w->ports[i], w->ctx.worker, 0);
 }
 
 static uint64_t
