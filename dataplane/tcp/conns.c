@@ -102,8 +102,7 @@ static void
 start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
 {
 	const struct pv_tcp_config *config = d->config;
-	uint32_t room = rte_pktmbuf_data_room_size(ctx->mbufs) - RTE_PKTMBUF_HEADROOM -
-			PV_TCP_HDR_MAX;
+	uint32_t room = pv_pmtu_room(ctx);
 
 	d->quick_acks = (uint16_t)config->quick_ack_start;
 	d->user_timeout = config->user_timeout * PV_MS;

@@ -166,7 +166,10 @@ void pv_pmtu_timeout(struct pv_ctx *ctx,
 		struct pv_pcb *pcb); /* the retransmission timer fired: too big? */
 void pv_pmtu_look(struct pv_ctx *ctx,
 		struct pv_pcb *pcb); /* now and then: has the path MTU changed? */
-/* Payload of a full segment: the peer's MSS and the path's, our options taken off (RFC 6691). */
+/* Payload that one of our packet buffers has room for. */
+uint32_t pv_pmtu_room(const struct pv_ctx *ctx);
+/* Payload of a full segment: the peer's MSS, the path's and our buffers', our options taken off
+ * (RFC 6691). */
 uint32_t pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss);
 
 /* urgent.c */

@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 
+#include <rte_mbuf.h>
+
 #include "ip/ip.h"
 #include "tcp/established.h"
 
@@ -38,6 +40,12 @@ mtu_in_use(const struct pv_pcb *pcb)
 }
 
 uint32_t
+pv_pmtu_room(const struct pv_ctx *ctx)
+{
+	return rte_pktmbuf_data_room_size(ctx->mbufs) - RTE_PKTMBUF_HEADROOM - PV_TCP_HDR_MAX;
+}
+
+uint32_t
 pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss)
 {
 	uint32_t most = pv_ip_mtu(ctx, &pcb->tuple.peer) - fixed_headers(pcb);
@@ -47,7 +55,8 @@ pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss)
 		mss = ctx->tcp_config.mss_clamp;
 	if (mss < PV_MSS_FLOOR)
 		mss = PV_MSS_FLOOR;
-	return mss - option_space(pcb);
+	mss -= option_space(pcb);
+	return mss < pv_pmtu_room(ctx) ? mss : pv_pmtu_room(ctx);
 }
 
 static uint32_t

@@ -438,7 +438,8 @@ class EngineDataplane:
     def status(self, handle: int) -> _StatusView:
         record = lib.pv_status_of(self.engine, handle)
         if not record:
-            raise DataplaneError(-errno.EBADF, "status")
+            foreign = os.getpid() != self._process
+            raise DataplaneError(-errno.EOWNERDEAD if foreign else -errno.EBADF, "status")
         return _StatusView(record, self.home)
 
     # Waiting
