@@ -8,8 +8,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-static unsigned int tap_checks;
-static unsigned int tap_failures;
+/* Weak: one of each for a test program of several files. */
+__attribute__((weak)) unsigned int tap_checks;
+__attribute__((weak)) unsigned int tap_failures;
 
 static inline bool
 tap_check(bool ok, const char *what, const char *file, int line)
