@@ -94,14 +94,16 @@ pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle)
 	return &worker->shared[*index];
 }
 
-void
-pv_slot_prefetch(struct pv_ctx *ctx, uint32_t n)
+uint32_t
+pv_slot_ahead(struct pv_ctx *ctx, uint32_t *indexes, uint32_t n)
 {
 	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
-	uint32_t index;
 
-	for (uint32_t i = 0; i < n && peek(ctx->bridge, worker, i, &index); i++)
-		pv_prefetch_write(&worker->shared[index].status);
+	for (uint32_t i = 0; i < n; i++) {
+		if (!peek(ctx->bridge, worker, i, &indexes[i]))
+			return i;
+	}
+	return n;
 }
 
 void

@@ -110,18 +110,21 @@ test_rest(struct fixture *f)
 	struct pv_ctx *ctx = &f->ctx[1];
 	static unsigned int since[SLOTS];
 	unsigned int soonest = UINT32_MAX, highest = 0;
-	uint32_t index;
+	unsigned int surprises = 0;
+	uint32_t index, ahead[64];
 	uint64_t handle;
 
 	for (unsigned int i = 1; i <= 20000; i++) {
-		pv_slot_prefetch(ctx, 64);
+		surprises += pv_slot_ahead(ctx, ahead, 64) != 64;
 		pv_slot_take(ctx, &index, &handle);
+		surprises += index != ahead[0];
 		if (since[index] != 0 && i - since[index] < soonest)
 			soonest = i - since[index];
 		since[index] = i;
 		highest = index > highest ? index : highest;
 		release_both(ctx, index);
 	}
+	CHECK_EQ(surprises, 0, "the next index to be taken is known beforehand");
 	CHECK(soonest >= 1000, "an index rests for a thousand connections");
 	CHECK(highest < SLOTS - 1,
 			"and short ones, one after the other, leave most slots untouched");
