@@ -59,6 +59,13 @@ typedef uint64_t lanes __attribute__((vector_size(8 * PV_SIPHASH_LANES)));
 SIPHASH_STATE(uint64_t, one)
 SIPHASH_STATE(lanes, many)
 
+/* Rounds for a word, rounds at the end, vectors at a time: always constants. */
+struct shape {
+	unsigned int c, d, width;
+};
+
+enum { MAX_WIDTH = 4 };
+
 INLINE uint64_t
 hash_one(const struct pv_siphash_key *key, const void *data, size_t len, const unsigned int c,
 		const unsigned int d)
@@ -81,32 +88,43 @@ hash_one(const struct pv_siphash_key *key, const void *data, size_t len, const u
 	return m;
 }
 
-/* Two vectors at a time, so that one waits while the other works. */
+/* `width` vectors from message i on, side by side: one waits while the others work. */
+INLINE void
+hash_vectors(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned int words,
+		unsigned int i, uint64_t *out, const struct shape shape)
+{
+	struct many s[MAX_WIDTH];
+	lanes m;
+
+	for (unsigned int v = 0; v < shape.width; v++)
+		many_start(&s[v], key);
+	for (unsigned int w = 0; w < words; w++) {
+		for (unsigned int v = 0; v < shape.width; v++) {
+			memcpy(&m, &word[w][i + v * PV_SIPHASH_LANES], sizeof(m));
+			many_absorb(&s[v], &m, shape.c);
+		}
+	}
+	for (unsigned int v = 0; v < shape.width; v++) {
+		many_end(&s[v], &m, shape.d);
+		memcpy(&out[i + v * PV_SIPHASH_LANES], &m, sizeof(m));
+	}
+}
+
 INLINE void
 hash_burst(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned int words,
 		unsigned int n, uint64_t *out, const unsigned int c, const unsigned int d)
 {
-	for (unsigned int i = 0; i < n; i += 2 * PV_SIPHASH_LANES) {
-		const unsigned int pair = n - i > PV_SIPHASH_LANES ? 2 : 1;
-		struct many s[2];
-		lanes m;
+	for (unsigned int i = 0; i < n; i += MAX_WIDTH * PV_SIPHASH_LANES) {
+		unsigned int left = (n - i + PV_SIPHASH_LANES - 1) / PV_SIPHASH_LANES;
 
-		many_start(&s[0], key);
-		s[1] = s[0];
-		for (unsigned int w = 0; w < words; w++) {
-			memcpy(&m, &word[w][i], sizeof(m));
-			many_absorb(&s[0], &m, c);
-			if (pair == 1)
-				continue;
-			memcpy(&m, &word[w][i + PV_SIPHASH_LANES], sizeof(m));
-			many_absorb(&s[1], &m, c);
-		}
-		many_end(&s[0], &m, d);
-		memcpy(&out[i], &m, sizeof(m));
-		if (pair == 1)
-			continue;
-		many_end(&s[1], &m, d);
-		memcpy(&out[i + PV_SIPHASH_LANES], &m, sizeof(m));
+		if (left >= 4)
+			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 4 });
+		else if (left == 3)
+			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 3 });
+		else if (left == 2)
+			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 2 });
+		else
+			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 1 });
 	}
 }
 

@@ -20,7 +20,10 @@
 /* A SYN without RST for which there is no record. packet->isn is filled. */
 enum pv_counter pv_syn_segment(
 		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);
-/* The same with a given ISS and never without a record: for a SYN that ends TIME-WAIT. */
+/* For a SYN that ends TIME-WAIT: refuses it for want of room, or returns 0; then answers it with
+ * this ISS, never without a record. */
+enum pv_counter pv_syn_refuse(
+		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);
 enum pv_counter pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet,
 		struct pv_listener *listener, uint32_t iss);
 

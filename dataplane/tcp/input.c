@@ -21,14 +21,10 @@
 #include "tcp/reset.h"
 #include "tcp/state.h"
 
-/* Bits of pv_packet.entry while a burst is under way. */
-enum { ENTRY_HAS_PRF = 1 };
-
 static inline void
 parse(struct pv_packet *packets, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		packets[i].entry = 0;
 		packets[i].outcome = (uint8_t)pv_parse(&packets[i]);
 		if (pv_unlikely(packets[i].outcome != 0)) {
 			packets[i].tuple.local_port = 0;
@@ -45,45 +41,80 @@ hash(const struct pv_tcp *tcp, struct pv_packet *packets, uint32_t n)
 		pv_prefetch_write(pv_flow_home(&tcp->flows, packets[i].hash));
 }
 
+/* Of SYNs, and while cookies are about, of all segments that could bring one back. */
 static inline void
-fetch_record(const struct pv_tcp *tcp, uint32_t entry)
+prf(const struct pv_tcp *tcp, struct pv_packet *packets, uint32_t n)
 {
-	const char *record = pv_flow_record(&tcp->flows, entry);
-
-	pv_prefetch_write(record);
-	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
-		pv_prefetch_write(record + PV_CACHE_LINE);
-}
-
-/* Lists the packets that need the PRF; returns how many. */
-static inline uint32_t
-look(struct pv_tcp *tcp, struct pv_packet *packets, uint32_t n, uint8_t *which)
-{
-	uint32_t n_prf = 0, n_syn = 0;
+	const uint8_t wanted = pv_isn_fresh(&tcp->isn, tcp->last_stamp) ? PV_TCP_SYN | PV_TCP_ACK :
+									  PV_TCP_SYN;
+	uint8_t which[PV_BURST];
+	uint32_t n_prf = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packets[i].hash);
-		uint64_t match = pv_flow_match(home, pv_flow_signature(packets[i].hash));
-
-		if (match != 0) {
-			fetch_record(tcp, home->entry[pv_flow_first(match)]);
-			continue;
-		}
-		if (packets[i].flags & PV_TCP_SYN)
-			pv_prefetch_write(pv_record_ahead(&tcp->half_open.pool, n_syn++));
-		packets[i].entry = ENTRY_HAS_PRF;
-		which[n_prf++] = (uint8_t)i;
+		which[n_prf] = (uint8_t)i;
+		n_prf += (packets[i].flags & wanted) != 0;
 	}
-	return n_prf;
+	pv_isn_prf(&tcp->isn, packets, which, n_prf);
+}
+
+/* A control block of which more will be needed than its first two lines. */
+static inline void
+fetch_rest(const struct pv_pcb *pcb, const struct pv_shared *shared)
+{
+	pv_prefetch_write(&pcb->timer);
+	pv_prefetch_write(&shared->status);
+	pv_prefetch_write(&shared->rx);
+	pv_prefetch_write(&shared->tx);
+}
+
+/* The slots that ACKs will take. */
+static inline void
+fetch_slots(struct pv_ctx *ctx, const struct pv_shared *shared, uint32_t n)
+{
+	uint32_t index[PV_BURST];
+
+	n = pv_slot_ahead(ctx, index, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pv_pcb *pcb = &ctx->tcp->pcb[index[i]];
+
+		pv_prefetch_write(pcb);
+		pv_prefetch_write(&pcb->iss);
+		pv_prefetch_write(&shared[index[i]].status);
+	}
 }
 
 static inline void
-need_prf(const struct pv_tcp *tcp, struct pv_packet *packet)
+look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 {
-	uint32_t peer_iss = packet->seq - ((packet->flags & PV_TCP_SYN) == 0);
+	const struct pv_tcp *tcp = ctx->tcp;
+	const struct pv_shared *shared = pv_slot_at(ctx, 0);
+	uint32_t n_syn = 0, n_ack = 0;
 
-	if (pv_unlikely(packet->entry != ENTRY_HAS_PRF))
-		packet->isn = pv_isn_prf_one(&tcp->isn.now, &packet->tuple, peer_iss);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packets[i].hash);
+		uint64_t match = pv_flow_match(home, pv_flow_signature(packets[i].hash));
+		uint32_t entry;
+
+		if (match == 0) {
+			if (packets[i].flags & PV_TCP_SYN)
+				pv_prefetch_write(pv_record_ahead(&tcp->half_open.pool, n_syn++));
+			continue;
+		}
+		entry = home->entry[pv_flow_first(match)];
+		pv_prefetch_write(pv_flow_record(&tcp->flows, entry));
+		if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN) {
+			n_ack++;
+		} else if (pv_flow_kind(entry) == PV_FLOW_CONNECTION) {
+			const struct pv_pcb *pcb = &tcp->pcb[pv_flow_index(entry)];
+
+			pv_prefetch_write(&pcb->iss);
+			if ((packets[i].flags & (PV_TCP_RST | PV_TCP_FIN)) != 0 ||
+					packets[i].payload_len != 0)
+				fetch_rest(pcb, &shared[pv_flow_index(entry)]);
+		}
+	}
+	if (n_ack != 0)
+		fetch_slots(ctx, shared, n_ack);
 }
 
 /* RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, anything else. */
@@ -93,15 +124,12 @@ listen_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 	if (packet->flags & PV_TCP_RST)
 		return packet->flags & PV_TCP_SYN ? PV_C_TCP_SYN_BAD_FLAGS :
 						    PV_C_TCP_LISTEN_IGNORED;
-	if (packet->flags & PV_TCP_SYN && (packet->flags & PV_TCP_ACK) == 0) {
-		need_prf(ctx->tcp, packet);
+	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN)
 		return pv_syn_segment(ctx, packet, listener);
-	}
 	if ((packet->flags & PV_TCP_ACK) == 0)
 		return PV_C_TCP_LISTEN_IGNORED;
 	if (packet->flags & PV_TCP_SYN)
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
-	need_prf(ctx->tcp, packet);
 	return pv_cookie_segment(ctx, packet, listener);
 }
 
@@ -154,18 +182,20 @@ act(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	}
 }
 
-/* Equal outcomes mostly come in a row. */
+/* Few outcomes are different: each is added to its counter once. */
 static inline void
 count(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 {
-	uint32_t same = 0;
+	uint8_t *times = ctx->tcp->outcomes, different[PV_BURST];
+	uint32_t n_different = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		same++;
-		if (i + 1 == n || packets[i + 1].outcome != packets[i].outcome) {
-			pv_count_n(&ctx->counters, packets[i].outcome, same);
-			same = 0;
-		}
+		different[n_different] = packets[i].outcome;
+		n_different += times[packets[i].outcome]++ == 0;
+	}
+	for (uint32_t i = 0; i < n_different; i++) {
+		pv_count_n(&ctx->counters, different[i], times[different[i]]);
+		times[different[i]] = 0;
 	}
 }
 
@@ -185,12 +215,10 @@ free_mbufs(struct pv_packet *packets, uint32_t n)
 static void
 burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	struct pv_tcp *tcp = ctx->tcp;
-	uint8_t which[PV_BURST];
-
 	parse(packets, n);
-	hash(tcp, packets, n);
-	pv_isn_prf(&tcp->isn, packets, which, look(tcp, packets, n, which));
+	hash(ctx->tcp, packets, n);
+	prf(ctx->tcp, packets, n);
+	look(ctx, packets, n);
 	act(ctx, packets, n);
 	pv_handshake_flush(ctx);
 	count(ctx, packets, n);

@@ -24,12 +24,15 @@ pv_pcb_of(struct pv_ctx *ctx, uint64_t handle)
 	return pcb != NULL && pcb->handle == handle ? pcb : NULL;
 }
 
-/* Lines 0 and 1 of a free block are whatever was there; line 2 is zero. */
-static struct pv_pcb *
-begin(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, uint32_t hash)
+/*
+ * Lines 0 and 1 of a free block are whatever was there; line 2 is zero. The index is known before
+ * the handle, whose generation may have to come from far.
+ */
+static inline struct pv_pcb *
+begin(struct pv_ctx *ctx, uint32_t index, uint64_t handle, const struct pv_tuple *tuple,
+		uint32_t hash)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	uint32_t index = pv_handle_index(handle);
 	struct pv_pcb *pcb = &tcp->pcb[index];
 
 	if (index >= tcp->pcb_fresh)
@@ -53,15 +56,17 @@ pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash)
 
 	if (pv_unlikely(pv_slot_take(ctx, &index, &handle) == NULL))
 		return NULL;
-	return begin(ctx, handle, tuple, hash);
+	return begin(ctx, index, handle, tuple, hash);
 }
 
 struct pv_pcb *
 pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, uint32_t hash)
 {
-	if (pv_handle_index(handle) >= ctx->tcp->n_pcb)
+	uint32_t index = pv_handle_index(handle);
+
+	if (index >= ctx->tcp->n_pcb)
 		return NULL;
-	return begin(ctx, handle, tuple, hash);
+	return begin(ctx, index, handle, tuple, hash);
 }
 
 void

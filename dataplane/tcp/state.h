@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "base/counters.h"
 #include "base/ctx.h"
 #include "base/packet.h"
 #include "base/wheel.h"
@@ -41,6 +42,8 @@ struct pv_tcp {
 	uint32_t ms;        /* ctx->now in ms; set at the start of a burst */
 	struct pv_rate resets, challenges;
 	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
+	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
+	uint8_t outcomes[PV_C_COUNT]; /* of the burst under way; else zero */
 	struct pv_burst_requests requests;
 };
 

@@ -54,6 +54,7 @@ with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *li
 	uint32_t iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie);
 	uint32_t tsval = tcp->ms + packet->ts_offset;
 
+	tcp->last_stamp = tcp->isn.epoch;
 	listener->stamp = tcp->isn.epoch;
 	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
 	answer(ctx, packet, listener, iss, pv_cookie_tsval(tsval, &cookie), agreed);
@@ -154,14 +155,22 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 }
 
 enum pv_counter
+pv_syn_refuse(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+
+	if (!welcome(ctx, packet, listener))
+		return refuse(ctx, packet, listener);
+	return pool->in_use == pool->size ? PV_C_TCP_SYN_DROPPED_FULL : 0;
+}
+
+enum pv_counter
 pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
 		uint32_t iss)
 {
 	uint8_t agreed = negotiate(&ctx->tcp_config, packet);
 
-	if (!welcome(ctx, packet, listener))
-		return refuse(ctx, packet, listener);
-	if (pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL)
+	if (pv_never(ctx, pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	answer(ctx, packet, listener, iss, ctx->tcp->ms + packet->ts_offset, agreed);
 	return PV_C_TCP_TIME_WAIT_REUSED;

@@ -6,6 +6,7 @@
 #include "ip/ip.h"
 #include "tcp/bare.h"
 #include "tcp/record.h"
+#include "wire/eth.h"
 #include "wire/ip6.h"
 
 enum {
@@ -110,30 +111,32 @@ put_tcp(const struct pv_ctx *ctx, const struct pv_syn_ack *s, uint16_t mss, uint
 	return pv_csum_part(p, *len);
 }
 
-/* The IP header before p. Returns where it begins; adds the pseudo header to *sum. */
+/*
+ * The IP header before p. Returns where it begins; adds the pseudo header to *sum. Summed while it
+ * is written: what was just stored in small pieces is slow to read in large ones.
+ */
 static inline uint8_t *
 put_ip4(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint32_t len,
 		uint64_t *sum)
 {
-	const struct pv_ip4 ip = {
-		.src = pv_addr_v4(&tuple->local),
-		.dst = pv_addr_v4(&tuple->peer),
-		.total_len = (uint16_t)(PV_IP4_HDR_LEN + len),
-		.flags = PV_IP4_DF,
-		.tos = (uint8_t)(ctx->tcp_config.dscp << 2),
-		.ttl = ctx->tcp_config.ttl,
-		.proto = PV_PROTO_TCP,
-	};
+	const pv_be32 src = pv_addr_v4(&tuple->local), dst = pv_addr_v4(&tuple->peer);
+	const uint32_t tos = (uint32_t)ctx->tcp_config.dscp << 2;
+	uint64_t header;
 
 	p -= PV_IP4_HDR_LEN;
-	pv_ip4_build(p, &ip);
-	*sum += pv_csum_pseudo4(ip.src, ip.dst, PV_PROTO_TCP, (uint16_t)len);
+	header = put(p, 0x45000000 | tos << 16 | (PV_IP4_HDR_LEN + len));
+	header += put(p + 4, PV_IP4_DF);
+	header += put(p + 8, (uint32_t)ctx->tcp_config.ttl << 24 | PV_PROTO_TCP << 16);
+	header += (uint64_t)src + dst;
+	pv_st16(p + 10, pv_csum_finish(header));
+	pv_st32(p + 12, src);
+	pv_st32(p + 16, dst);
+	*sum += pv_csum_pseudo4(src, dst, PV_PROTO_TCP, (uint16_t)len);
 	return p;
 }
 
 static inline uint8_t *
-put_ip6(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint32_t len,
-		uint64_t *sum)
+put_ip6(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint32_t len, uint64_t *sum)
 {
 	struct pv_ip6 ip = {
 		.payload_len = (uint16_t)len,
@@ -147,7 +150,21 @@ put_ip6(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint
 	memcpy(ip.dst, tuple->peer.b, sizeof(ip.dst));
 	p -= PV_IP6_HDR_LEN;
 	pv_ip6_build(p, &ip);
-	*sum += pv_csum_pseudo6(ip.src, ip.dst, PV_PROTO_TCP, len);
+	*sum += pv_csum_pseudo6(tuple->local.b, tuple->peer.b, PV_PROTO_TCP, len);
+	return p;
+}
+
+/* The link header before p. Returns where it begins. */
+static inline uint8_t *
+put_link(const struct pv_path *path, uint8_t *p)
+{
+	p -= path->l2_len;
+	if (pv_likely(path->l2_len == PV_ETH_HDR_LEN)) {
+		pv_st64(p, pv_ld64(path->l2));
+		pv_st64(p + 6, pv_ld64(path->l2 + 6));
+	} else {
+		memcpy(p, path->l2, path->l2_len);
+	}
 	return p;
 }
 
@@ -164,10 +181,12 @@ offload(struct rte_mbuf *m, const struct pv_path *path, bool is_v4, uint32_t len
 /* The TCP header at p is complete but for its checksum: all that lies before it, and off with it.
  */
 static inline void
-finish(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_tuple *tuple,
-		const struct pv_path *path, uint8_t *p, uint32_t len, uint64_t sum)
+finish(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_path *path, uint8_t *p,
+		uint32_t len, uint64_t sum)
 {
-	bool is_v4 = pv_addr_is_v4(&tuple->peer);
+	const struct pv_tuple *tuple = &packet->tuple;
+	struct rte_mbuf *m = packet->mbuf;
+	bool is_v4 = packet->is_v4 != 0;
 	uint8_t *tcp = p;
 
 	p = is_v4 ? put_ip4(ctx, tuple, p, len, &sum) : put_ip6(ctx, tuple, p, len, &sum);
@@ -181,11 +200,11 @@ finish(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_tuple *tuple,
 	} else {
 		pv_st16(tcp + PV_TCP_CSUM_OFFSET, pv_csum_finish(sum));
 	}
-	p -= path->l2_len;
-	memcpy(p, path->l2, path->l2_len);
+	p = put_link(path, p);
 	m->data_off = (uint16_t)(p - (uint8_t *)m->buf_addr);
 	m->data_len = (uint16_t)(tcp + len - p);
 	m->pkt_len = m->data_len;
+	packet->mbuf = NULL;
 	ctx->transmit(ctx, path->port, m);
 }
 
@@ -204,19 +223,18 @@ void
 pv_syn_ack_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_syn_ack *s)
 {
 	const struct pv_path *path = pv_ip_path(ctx, &s->tuple->peer);
-	struct rte_mbuf *m = packet->mbuf;
 	uint64_t sum;
 	uint32_t len;
 	uint8_t *p;
 
-	if (pv_unlikely(path == NULL || !path->resolved || !reusable(m, packet->l4_offset))) {
+	if (pv_unlikely(path == NULL || !path->resolved ||
+			    !reusable(packet->mbuf, packet->l4_offset))) {
 		pv_syn_ack_send(ctx, s);
 		return;
 	}
-	packet->mbuf = NULL;
-	p = rte_pktmbuf_mtod_offset(m, uint8_t *, packet->l4_offset);
+	p = rte_pktmbuf_mtod_offset(packet->mbuf, uint8_t *, packet->l4_offset);
 	sum = put_tcp(ctx, s, our_mss(ctx, path, packet->is_v4), p, &len);
-	finish(ctx, m, s->tuple, path, p, len, sum);
+	finish(ctx, packet, path, p, len, sum);
 	pv_count(&ctx->counters, PV_C_TCP_SYN_ACK_SENT);
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
 }

@@ -163,6 +163,7 @@ syn(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_record *record
 	struct pv_tcp *tcp = ctx->tcp;
 	struct pv_listener *listener =
 			pv_listener_find(&tcp->listeners, &packet->tuple, packet->is_v4);
+	enum pv_counter refused;
 	uint32_t iss;
 
 	if (listener == NULL || (packet->flags & PV_TCP_ACK) != 0 || !newer(packet, record)) {
@@ -170,6 +171,9 @@ syn(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_record *record
 			acknowledge(ctx, packet, record);
 		return PV_C_TCP_TIME_WAIT;
 	}
+	refused = pv_syn_refuse(ctx, packet, listener);
+	if (refused != 0)
+		return refused;
 	iss = next_iss(ctx, packet, record);
 	end(ctx, pv_flow_index(place->bucket->entry[place->slot]), packet->hash, place);
 	return pv_syn_reopen(ctx, packet, listener, iss);

@@ -110,8 +110,8 @@ toggle(struct pv_flow_table *table, uint32_t i, uint32_t *full)
 	struct pv_flow_place place;
 
 	if (flow[i].in) {
-		find(table, i, &place);
-		pv_flow_remove(table, flow[i].hash, &place);
+		if (find(table, i, &place) != PV_FLOW_NONE)
+			pv_flow_remove(table, flow[i].hash, &place);
 		flow[i].in = false;
 	} else if (pv_flow_add(table, flow[i].hash, flow[i].entry)) {
 		flow[i].in = true;
