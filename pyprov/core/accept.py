@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, TypeAlias
 
 from pyprov.core.blocking import wait
-from pyprov.core.condition import ConditionFunction, Decision, decide
+from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
 from pyprov.core.notification import after_accept, end_deferral, inherit, synchronise
 from pyprov.core.port import CLOSE_ABORT, READY_ACCEPT, REQUEST_HELD, DataplaneError, Request
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pyprov.core.control import Control
     from pyprov.core.groups import Group
     from pyprov.winsock.address import SockAddr
+    from pyprov.winsock.structs import WSABUF
 
 Accepted: TypeAlias = "tuple[int, SockAddr]"
 
@@ -85,22 +86,19 @@ def take(control: Control, listener: Socket) -> Request:
     """Take the head of the backlog; a blocking listener waits for one.
 
     Raises:
-        WSAError: WSAEWOULDBLOCK, WSAEMFILE (the request stays), WSAEINTR, WSAENOTSOCK.
+        WSAError: WSAEWOULDBLOCK, WSAEINTR, WSAENOTSOCK.
     """
-    dataplane = control.dataplane
-    while True:
-        if control.sockets.full:
-            _refuse_full(control, listener)
-        else:
-            try:
-                request = dataplane.accept(listener.handle)
-            except DataplaneError as error:
-                raise translate(error) from error
+    accept_one = control.dataplane.accept
+    try:
+        while True:
+            request = accept_one(listener.handle)
             if request is not None:
                 return request
-        if not listener.blocking:
-            raise WSAError(WSAEWOULDBLOCK, "no connection request waits")
-        wait(control, listener, READY_ACCEPT)
+            if not listener.blocking:
+                raise WSAError(WSAEWOULDBLOCK, "no connection request waits")
+            wait(control, listener, READY_ACCEPT)
+    except DataplaneError as error:
+        raise translate(error) from error
 
 
 def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) -> int:
@@ -132,44 +130,34 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
             after_accept(control, listener, listener.events)
 
 
-def _refuse_full(control: Control, listener: Socket) -> None:
-    if control.status(listener).ready & READY_ACCEPT:
-        raise WSAError(WSAEMFILE, f"all {control.sockets.limit} sockets are in use")
-
-
 def admit(
-    control: Control,
-    listener: Socket,
-    request: Request,
-    peer: SockAddr,
-    group: Group | None = None,
+    control: Control, listener: Socket, request: Request, peer: SockAddr, group: Group | None
 ) -> int:
     """Make the socket of an accepted request.
 
     Raises:
-        WSAError: WSAECONNRESET or WSAEACCES if the request has died, WSAEMFILE (it goes back to the
-            head), each with the peer's address.
+        WSAError: WSAECONNRESET or WSAEACCES if the request has died, with the peer's address;
+            WSAEMFILE, and it goes back to the head.
     """
+    handle = request.handle
     try:
-        status = control.dataplane.status(request.handle)
+        status = control.dataplane.status(handle)
     except DataplaneError as error:
         raise translate(error) from error
     end = status.error
-    if end or status.generation != request.handle & 0xFFFFFFFF:
+    if end or status.generation != handle & 0xFFFFFFFF:
         drop(control, request)
         raise WSAError(_death(request, end), addr=peer)
     made = Socket(listener.profile, listener.options)
     made.state = State.CONNECTED
-    made.handle = request.handle
+    made.handle = handle
     made.status = status
     made.request = request
     made.peer = peer
     made.blocking = listener.blocking
     made.connected_ns = request.when_ns
     try:
-        value = control.upcalls.create_handle(
-            control.sockets, made.profile.info.dwCatalogEntryId, made
-        )
+        value = control.new_value(made)
     except BaseException:
         put_back(control, listener, request)
         raise
@@ -212,11 +200,15 @@ def _ask(
     Returns:
         The group that the new socket joins.
     """
+    if control.sockets.full:
+        put_back(control, listener, request)
+        raise WSAError(WSAEMFILE, f"all {control.sockets.limit} sockets are in use")
     local = to_sockaddr(listener.profile.family, request.local, request.local_port)
     me = threading.get_ident()
-    listener.deciding += (me,)
+    deciding = listener.deciding
+    deciding.append(me)
     try:
-        decision = decide(condition, peer, local, callback_data)
+        verdict, g, callee_data = decide(condition, peer, local, callback_data)
     except KeyboardInterrupt:
         put_back(control, listener, request)
         raise
@@ -224,28 +216,30 @@ def _ask(
         drop(control, request)
         raise
     finally:
-        listener.deciding = tuple(thread for thread in listener.deciding if thread != me)
-    if decision.verdict == CF_DEFER:
+        deciding.remove(me)
+    if verdict == CF_ACCEPT and not g and not callee_data.overrun:
+        return None
+    if verdict == CF_DEFER:
         defer(control, listener, request)
         raise WSAError(WSATRY_AGAIN, addr=peer)
     try:
-        return _group_of(control, decision, peer)
+        _check_decision(verdict, callee_data)
+        with control.lock:
+            return control.groups.choose(g, peer[0])
     except WSAError as error:
         drop(control, request)
         error.addr = peer
         raise
 
 
-def _group_of(control: Control, decision: Decision, peer: SockAddr) -> Group | None:
-    """Return the group that an accepting decision asks for; raise what any other one is."""
-    if decision.verdict != CF_ACCEPT:
-        raise WSAError(WSAECONNREFUSED if decision.verdict == CF_REJECT else WSAEINVAL)
-    if decision.overrun:
+def _check_decision(verdict: object, callee_data: WSABUF) -> None:
+    """Raise what a decision is that does not accept, or not properly."""
+    if verdict == CF_REJECT:
+        raise WSAError(WSAECONNREFUSED)
+    if verdict != CF_ACCEPT:
+        raise WSAError(WSAEINVAL, f"{verdict!r} is no verdict")
+    if callee_data.overrun:
         raise WSAError(WSAEINVAL, "more callee data than there was room for")
-    if not decision.group:
-        return None
-    with control.lock:
-        return control.groups.choose(decision.group, peer[0])
 
 
 def drop(control: Control, request: Request) -> None:

@@ -68,7 +68,7 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
     """
     call = _enter(control, socket)
     try:
-        hook = control.upcalls.blocking_hook(socket.profile.info.dwCatalogEntryId)
+        hook = control.upcalls.blocking_hook(socket.profile.catalog_id)
         if hook is None:
             ready = _wait_natively(control, socket, call, mask, deadline)
         else:

@@ -68,7 +68,9 @@ def close(control: Control, s: int, socket: Socket) -> None:
     if last:
         abort = bool(linger.l_onoff) and not linger.l_linger
         release(control, socket, abort=abort, linger_ns=span * _NS)
-    control.upcalls.close_handle(s)
+    upcalls = control.upcalls
+    if upcalls.WPUCloseSocketHandle is not upcalls.own_close:
+        upcalls.WPUCloseSocketHandle(s)
 
 
 def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0) -> None:
@@ -97,7 +99,8 @@ def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0
         if before is State.LISTENING:
             control.dataplane.listener_close(handle)
         else:
-            abort = abort or not _linger(control, handle, linger_ns)
+            if linger_ns and not _linger(control, handle, linger_ns):
+                abort = True
             control.dataplane.close(handle, port.CLOSE_ABORT if abort else port.CLOSE_GRACEFUL)
     except DataplaneError:
         return  # it has gone by itself
@@ -105,8 +108,6 @@ def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0
 
 def _linger(control: Control, handle: int, span_ns: int) -> bool:
     """Send the rest and FIN, and wait until the peer has acknowledged it all; False: too late."""
-    if not span_ns:
-        return True
     dataplane = control.dataplane
     deadline = dataplane.now() + span_ns
     dataplane.shutdown_send(handle)

@@ -8,10 +8,9 @@ KeyboardInterrupt is nobody's verdict: the request goes back to the head of the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pyprov.winsock.address import Address
-from pyprov.winsock.constants import CF_ACCEPT, CF_DEFER, CF_REJECT
 from pyprov.winsock.structs import GROUP, WSABUF
 
 if TYPE_CHECKING:
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
 ConditionFunction: TypeAlias = Callable[
     [WSABUF, WSABUF | None, "QOS | None", "QOS | None", WSABUF, WSABUF, GROUP, object], object
 ]
-
-VERDICTS = frozenset({CF_ACCEPT, CF_REJECT, CF_DEFER})
-
-
-class Decision(NamedTuple):
-    """What a condition function decided.
-
-    Attributes:
-        verdict: CF_*, or None for a return value that is none of them.
-        group: what it left in g.
-        callee_data: what it wrote for the peer.
-        overrun: it claims to have written more than there was room for.
-    """
-
-    verdict: int | None
-    group: object
-    callee_data: bytes
-    overrun: bool
 
 
 class NameBuffer(WSABUF):
@@ -63,17 +44,32 @@ class NameBuffer(WSABUF):
         return self._packed
 
 
+class EmptyBuffer(WSABUF):
+    """A WSABUF without room: what callee data gets that cannot be sent."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.buf = _NO_ROOM
+        self.address = None
+        self._len = 0
+        self._used = False
+
+
+_NO_ROOM = memoryview(bytearray())
+
+
 def decide(
-    condition: ConditionFunction,
-    peer: SockAddr,
-    local: SockAddr,
-    callback_data: object,
-) -> Decision:
-    """Call a condition function for one request; what it raises goes through."""
-    callee_data = WSABUF()
+    condition: ConditionFunction, peer: SockAddr, local: SockAddr, callback_data: object
+) -> tuple[object, object, WSABUF]:
+    """Call a condition function for one request; what it raises goes through.
+
+    Returns:
+        Its verdict as it is, what it left in g, and the callee data.
+    """
+    callee_data = EmptyBuffer()
     g = GROUP()
     verdict = condition(
         NameBuffer(peer), None, None, None, NameBuffer(local), callee_data, g, callback_data
     )
-    known = verdict if isinstance(verdict, int) and verdict in VERDICTS else None
-    return Decision(known, g.value, callee_data.answer(), callee_data.overrun)
+    return verdict, g.value, callee_data

@@ -63,6 +63,19 @@ class Control:
         self.tickets = Tickets()
         self.calls: dict[int, BlockedCall] = {}
 
+    def new_value(self, socket: Socket) -> int:
+        """Give a new socket its SOCKET.
+
+        Raises:
+            WSAError: WSAEMFILE, or what a replaced upcall raised.
+        """
+        upcalls = self.upcalls
+        if upcalls.WPUCreateSocketHandle is upcalls.own_create:
+            return self.sockets.add(socket)
+        return self.sockets.add(
+            socket, upcalls.WPUCreateSocketHandle(socket.profile.catalog_id, socket)
+        )
+
     def thread_waiter(self) -> Waiter:
         """Return the calling thread's own waiter."""
         try:

@@ -73,7 +73,7 @@ def create(control: Control, wanted: tuple[int, int, int], g: object, flags: obj
     made = Socket(_PROFILES[family, bool(flags & WSA_FLAG_OVERLAPPED)], DEFAULTS)
     with control.lock:
         group = control.groups.choose(g)
-    value = control.upcalls.create_handle(control.sockets, made.profile.info.dwCatalogEntryId, made)
+    value = control.new_value(made)
     if group is not None:
         with control.lock:
             control.groups.join(made, group)
@@ -139,6 +139,4 @@ def redeem(control: Control, ticket: int) -> int:
         socket = control.tickets.redeem(ticket)
     if socket is None or socket.state is State.CLOSED:
         raise WSAError(WSAEINVAL, "this description has been used, or is another provider's")
-    return control.upcalls.create_handle(
-        control.sockets, socket.profile.info.dwCatalogEntryId, socket
-    )
+    return control.new_value(socket)

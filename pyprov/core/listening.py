@@ -50,6 +50,7 @@ def listen(control: Control, socket: Socket, backlog: object) -> None:
         except DataplaneError as error:
             raise translate(error) from error
         socket.backlog = length
+        socket.deciding = socket.deciding or []
     synchronise(control, socket)
 
 

@@ -30,21 +30,26 @@ SHUT_RECEIVE = 1
 SHUT_SEND = 2
 
 
+_NOBODY: list[int] = []  # only a listener has a list of its own
+
+
 class Profile:
     """What a socket was made as.
 
     Attributes:
         info: its catalog entry.
+        catalog_id: and that one's number.
         family: AF_INET or AF_INET6.
         type: SOCK_STREAM.
         protocol: IPPROTO_TCP.
         overlapped: made with WSA_FLAG_OVERLAPPED.
     """
 
-    __slots__ = ("family", "info", "overlapped", "protocol", "type")
+    __slots__ = ("catalog_id", "family", "info", "overlapped", "protocol", "type")
 
     def __init__(self, info: WSAPROTOCOL_INFOW, *, overlapped: bool) -> None:
         self.info = info
+        self.catalog_id = info.dwCatalogEntryId
         self.family = info.iAddressFamily
         self.type = info.iSocketType
         self.protocol = info.iProtocol
@@ -124,7 +129,7 @@ class Socket:
         self.peer: SockAddr | None = None
         self.binding: Binding | None = None
         self.deferred = 0
-        self.deciding: tuple[int, ...] = ()
+        self.deciding: list[int] = _NOBODY
         self.backlog = 0
         self.connected_ns = 0
         self.events: NetEvents | None = None

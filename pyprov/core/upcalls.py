@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from pyprov.core.descriptors import Descriptors
-    from pyprov.core.socket import Socket
 
 # ruff: noqa: N803 - the names are ws2spi.h's
 
@@ -36,7 +35,12 @@ class Window(Protocol):
 
 
 class WSPUPCALLTABLE:
-    """The table. Every entry can be replaced by assigning another function; errors are raised."""
+    """The table. Every entry can be replaced by assigning another function; errors are raised.
+
+    Attributes:
+        own_create: the default WPUCreateSocketHandle: what it would do is done without a call.
+        own_close: the same for WPUCloseSocketHandle.
+    """
 
     __slots__ = (
         "WPUCloseEvent",
@@ -54,19 +58,19 @@ class WSPUPCALLTABLE:
         "WPUQueueApc",
         "WPUResetEvent",
         "WPUSetEvent",
-        "_own_close",
-        "_own_create",
         "_sockets",
+        "own_close",
+        "own_create",
     )
 
     def __init__(self) -> None:
         self._sockets: Descriptors | None = None
-        self._own_create = self._create_socket_handle
-        self._own_close = self._close_socket_handle
+        self.own_create: Callable[[int, object], int] = self._create_socket_handle
+        self.own_close: Callable[[int], None] = self._close_socket_handle
         self.WPUCloseEvent: Callable[[WSAEVENT], None] = _close_event
-        self.WPUCloseSocketHandle: Callable[[int], None] = self._own_close
+        self.WPUCloseSocketHandle: Callable[[int], None] = self.own_close
         self.WPUCreateEvent: Callable[[], WSAEVENT] = WSAEVENT
-        self.WPUCreateSocketHandle: Callable[[int, object], int] = self._own_create
+        self.WPUCreateSocketHandle: Callable[[int, object], int] = self.own_create
         self.WPUFDIsSet: Callable[[int, Sequence[int]], bool] = _is_set
         self.WPUGetProviderPath: Callable[[UUID], str] = _provider_path
         self.WPUModifyIFSHandle: Callable[[int, int], int] = _modify_handle
@@ -82,23 +86,6 @@ class WSPUPCALLTABLE:
     def attach(self, sockets: Descriptors) -> None:
         """Let the defaults work on a provider's descriptor table."""
         self._sockets = sockets
-
-    def create_handle(self, sockets: Descriptors, catalog_id: int, socket: Socket) -> int:
-        """Make the SOCKET for a new socket.
-
-        Raises:
-            WSAError: WSAEMFILE, or what a replaced upcall raised.
-        """
-        create = self.WPUCreateSocketHandle
-        if create is self._own_create:
-            return sockets.add(socket)
-        return sockets.add(socket, create(catalog_id, socket))
-
-    def close_handle(self, s: int) -> None:
-        """Tell whoever made a SOCKET that it is closed."""
-        close = self.WPUCloseSocketHandle
-        if close is not self._own_close:
-            close(s)
 
     def blocking_hook(self, catalog_id: int) -> BlockingHook | None:
         """Return what runs while a call waits, None for a native wait."""
