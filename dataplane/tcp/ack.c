@@ -62,12 +62,8 @@ pv_ack_invalid(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p
 void
 pv_ack_challenge(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	if (!pv_challenge_allowed(ctx)) {
-		pv_count(&ctx->counters, PV_C_TCP_CHALLENGE_LIMITED);
-		return;
-	}
-	pv_count(&ctx->counters, PV_C_TCP_CHALLENGE_ACK);
-	pv_ack_now(ctx, pcb);
+	if (pv_challenge_allowed(ctx))
+		pv_ack_now(ctx, pcb);
 }
 
 void

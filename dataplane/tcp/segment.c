@@ -67,6 +67,10 @@ check_timestamp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *
 {
 	if ((pcb->flags & PV_PCB_TIMESTAMPS) == 0 || (p->flags & PV_TCP_RST) != 0)
 		return GO_ON;
+	/* The SYN of a peer that began anew has timestamps of its own, or none: it is challenged.
+	 */
+	if ((p->flags & PV_TCP_SYN) != 0 && pcb->state != PV_SYN_RECEIVED)
+		return GO_ON;
 	if (pv_unlikely((p->options & PV_TCP_OPT_TS) == 0))
 		return PV_C_TCP_NO_TIMESTAMP;
 	if (pv_unlikely(pv_seq_lt(p->tsval, pcb->ts_recent) && ts_recent_valid(ctx, pcb))) {

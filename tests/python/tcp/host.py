@@ -16,6 +16,10 @@ from tests.python.tcp.wire_rules import check_frame
 
 PORT = 80
 
+# The peer's station address is known, so that what is sent leaves at any time.
+PEER_MAC = "02:00:00:00:00:99"
+NEIGHBOURS = [{"address": host, "mac": PEER_MAC} for host in ("10.9.0.1", "fd09::1")]
+
 # enum pv_tcp_state
 STATES = (
     "CLOSED",
@@ -102,13 +106,11 @@ class Host:
     """A lab with [tcp] keys of its own, and keywords of ListenParams."""
 
     def __init__(self, seed=1, *, tcp=None, provider=None, port=None, listen=True, **params):
-        tables = {"tcp": tcp or {}, "provider": provider or {}}
-        if port:
-            tables["port"] = [port]
+        ports = [{"neighbour": NEIGHBOURS} | (port or {})]
+        tables = {"tcp": tcp or {}, "provider": provider or {}, "port": ports}
         self.lab = Lab(seed=seed, config=tables)
         self.dataplane = self.lab.dataplane
-        self.peer = WatchingPeer(self.lab)
-        self.peer.announce()
+        self.peer = WatchingPeer(self.lab, mac=PEER_MAC)
         self.listener = self.listen(**params) if listen else None
 
     def __enter__(self):
