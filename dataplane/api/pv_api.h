@@ -293,7 +293,8 @@ struct pv_iov {
 /* DETACH: the connection goes on without an owner: data resets it, and it closes when its peer
  * does. */
 enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1, PV_CLOSE_DETACH = 2 };
-enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4 };
+/* WHOLE: pv_send takes everything if the buffer has any room, as far as there is memory. */
+enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4, PV_IO_WHOLE = 8 };
 
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
 /* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE

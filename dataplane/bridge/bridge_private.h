@@ -129,9 +129,10 @@ pv_status_is_of(const struct pv_status *status, uint64_t handle)
 void pv_slot_note_used(struct pv_bridge *bridge, const struct pv_stream *stream);
 void pv_slot_refill(struct pv_bridge *bridge, uint32_t worker);
 
-/* stream.c: append for the application, who notes the use in its hold */
-int64_t pv_stream_append_raw(
-		struct pv_bridge *bridge, struct pv_stream *stream, const void *data, size_t len);
+/* stream.c: append for the application, who notes the use in its hold; no more than `room`, which
+ * may go past the limit */
+int64_t pv_stream_append_raw(struct pv_bridge *bridge, struct pv_stream *stream, const void *data,
+		size_t len, uint64_t room);
 
 /* backlog.c: where a listener's watches of one worker begin */
 uint32_t *pv_listener_watch(struct pv_listener_shared *listener, uint8_t worker);

@@ -73,10 +73,10 @@ grow(struct pv_bridge *bridge, struct pv_stream *stream, struct pv_chunk *chunk)
 }
 
 int64_t
-pv_stream_append_raw(
-		struct pv_bridge *bridge, struct pv_stream *stream, const void *data, size_t len)
+pv_stream_append_raw(struct pv_bridge *bridge, struct pv_stream *stream, const void *data,
+		size_t len, uint64_t room)
 {
-	uint64_t room = pv_stream_room(bridge, stream), written = stream->written;
+	uint64_t written = stream->written;
 	size_t want = len < room ? len : room, done = 0;
 	struct pv_chunk *chunk;
 
@@ -117,7 +117,7 @@ pv_stream_append(struct pv_bridge *bridge, struct pv_stream *stream, const void 
 {
 	if (stream->written == 0)
 		pv_slot_note_used(bridge, stream);
-	return pv_stream_append_raw(bridge, stream, data, len);
+	return pv_stream_append_raw(bridge, stream, data, len, pv_stream_room(bridge, stream));
 }
 
 void

@@ -212,17 +212,23 @@ mark_full(struct pv_bridge *bridge, struct pv_shared *shared)
 	return false;
 }
 
-/* Bytes added, 0 when the buffer is full, -ENOBUFS. */
+/* Bytes added, 0 when the buffer is full, -ENOBUFS. `whole`: all of them if there is any room. */
 static int64_t
-add(struct pv_bridge *bridge, struct pv_shared *shared, const struct pv_iov *iov, uint32_t n)
+add(struct pv_bridge *bridge, struct pv_shared *shared, const struct pv_iov *iov, uint32_t n,
+		bool whole)
 {
 	int64_t total = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		for (size_t done = 0; done < iov[i].len;) {
-			int64_t added = pv_stream_append_raw(bridge, &shared->tx,
-					(const uint8_t *)iov[i].base + done, iov[i].len - done);
+			uint64_t room = pv_stream_room(bridge, &shared->tx);
+			int64_t added;
 
+			if (whole && (room > 0 || total > 0))
+				room = iov[i].len;
+			added = pv_stream_append_raw(bridge, &shared->tx,
+					(const uint8_t *)iov[i].base + done, iov[i].len - done,
+					room);
 			if (added < 0)
 				return total > 0 ? total : added;
 			if (added == 0 && mark_full(bridge, shared))
@@ -263,7 +269,7 @@ pv_bridge_send(struct pv_bridge *bridge, uint64_t handle, const struct pv_iov *i
 	if (sent == 0 && pv_stream_finished(&shared->tx))
 		sent = -EPIPE;
 	if (sent == 0 && length(iov, n) > 0) {
-		sent = add(bridge, shared, iov, n);
+		sent = add(bridge, shared, iov, n, (flags & PV_IO_WHOLE) != 0);
 		due = sent > 0 && kick_due(&shared->tx, 0);
 		if (sent == 0)
 			sent = -EAGAIN;

@@ -57,6 +57,7 @@ REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN a
 IO_PEEK: Final = 1
 IO_OOB: Final = 2
 IO_MORE: Final = 4
+IO_WHOLE: Final = 8  # send takes everything if there is any room, as far as there is memory
 
 # `how` of close
 CLOSE_GRACEFUL: Final = 0

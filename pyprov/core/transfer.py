@@ -53,6 +53,9 @@ _ENDED: Final = port.READY_CLOSE | port.READY_ERROR
 def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     """Append to the stream; a blocking socket waits until all is taken over.
 
+    A non-blocking one takes everything at once, or nothing when its buffer is full, as Windows has
+    it; less than all only when memory runs out.
+
     Returns:
         Bytes taken over.
 
@@ -62,7 +65,9 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     if socket.state is not State.CONNECTED or socket.shut & SHUT_SEND or flags:
         _check_send(control, socket, flags)
     total = size(buffers)
-    port_flags = port.IO_OOB if flags and flags & MSG_OOB else 0
+    port_flags = 0 if socket.blocking else port.IO_WHOLE
+    if flags and flags & MSG_OOB:
+        port_flags |= port.IO_OOB
     sent = _try_send(control, socket, buffers, port_flags)
     if sent == total:
         return total

@@ -30,6 +30,8 @@ class TransferCalls(Calls):
     ) -> int:
         """Send one or several buffers; a blocking socket waits until all is taken over.
 
+        A non-blocking socket takes all of it as long as its buffer is not full.
+
         Args:
             s: a connected socket.
             buffers: one bytes-like object or a sequence of them.

@@ -113,9 +113,9 @@ class FakePeer:
         """The peer acknowledges n bytes, all by default, and makes room for as many."""
         n = self.status_unacked() if n is None else n
         self.status.tx_acked += n
-        was_full = self.room == 0
+        was_full = self.room <= 0
         self.room += n
-        if was_full and n:
+        if was_full and self.room > 0:
             self.status.writes += 1
             self.fake.report(self, set_=port.READY_WRITE)
         if self.status_unacked() == 0:
@@ -439,12 +439,12 @@ class FakeDataplane:
         if made.sent_fin:
             raise DataplaneError(-errno.EPIPE, "send")
         data = b"".join(bytes(b) for b in sequence(buffers))
-        if data and not made.room:
+        if data and made.room <= 0:
             return None
-        took = data[: made.room]
+        took = data if flags & port.IO_WHOLE else data[: made.room]
         made.room -= len(took)
         made.received += took
-        clear = port.READY_SENT | (0 if made.room else port.READY_WRITE)
+        clear = port.READY_SENT | (0 if made.room > 0 else port.READY_WRITE)
         self.report(made, clear=clear)
         return len(took)
 

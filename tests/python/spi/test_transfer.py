@@ -140,6 +140,24 @@ def test_sending_nothing_is_legal(world):
     assert client.received == b""
 
 
+def test_i13_a_nonblocking_send_takes_everything_and_the_next_is_10035(world):
+    spi = world.spi
+    s, client = world.pair()
+    nonblocking(spi, s)
+    data = bytes(range(256)) * 8192
+    assert spi.WSPSend(s, [data[:1000], data[1000:]]) == len(data)
+    with fails("EWOULDBLOCK"):
+        spi.WSPSend(s, b"x")
+    spi.WSPCloseSocket(s)
+    for _ in range(500):
+        world.advance(0.02)
+        client.drain()
+        if client.finished:
+            break
+    assert client.received == data
+    assert client.finished
+
+
 def test_a_full_buffer_is_10035_until_there_is_room(world):
     spi = world.spi
     s, client = world.pair()
