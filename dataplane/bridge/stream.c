@@ -172,15 +172,17 @@ void
 pv_stream_free_until(struct pv_bridge *bridge, struct pv_stream *stream,
 		struct pv_stream_cursor *cursor, uint64_t pos)
 {
-	struct pv_chunk *first = stream->head, *chunk = first, *last = NULL;
-	uint64_t left = pos - stream->taken, written;
-	uint32_t used = stream->head_used;
-	uint64_t expected;
+	uint64_t left = pos - stream->taken, written, expected;
+	struct pv_chunk *first, *chunk, *last = NULL;
+	uint32_t used;
 
 	if (cursor != NULL && cursor->pos <= pos)
 		*cursor = (struct pv_stream_cursor){ .pos = 0 };
+	/* Of an empty stream the head is the producer's. */
 	if (left == 0)
 		return;
+	first = chunk = stream->head;
+	used = stream->head_used;
 	written = __atomic_load_n(&stream->written, __ATOMIC_ACQUIRE); /* A1: pairs with A0 */
 	PV_ASSERT(pos > stream->taken && pos <= written);
 	for (;;) {
@@ -200,7 +202,7 @@ pv_stream_free_until(struct pv_bridge *bridge, struct pv_stream *stream,
 	}
 	stream->head = chunk;
 	stream->head_used = used;
-	/* B1: pairs with B0. Whatever comes of it, after this the producer may set head. */
+	/* B1: pairs with B0. If it succeeds, head is the producer's from then on. */
 	expected = tail_word(&bridge->chunks, chunk, pos);
 	if (pos == written && __atomic_compare_exchange_n(&stream->tail, &expected, 0, false,
 					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
