@@ -244,14 +244,23 @@ pv_stream_ask(struct pv_bridge *bridge, struct pv_stream *stream, uint64_t room)
 bool
 pv_stream_relieved(struct pv_bridge *bridge, struct pv_stream *stream)
 {
+	uint32_t enough = pv_stream_limit(bridge, stream) / 3;
+
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if ((__atomic_load_n(&stream->flags, __ATOMIC_RELAXED) & PV_STREAM_HUNGRY) ==
-			0) /* H1: pairs with H0 */
+	/* H1: pairs with H0. */
+	if ((__atomic_load_n(&stream->flags, __ATOMIC_RELAXED) & PV_STREAM_HUNGRY) == 0)
 		return false;
-	if (pv_stream_room(bridge, stream) < pv_stream_limit(bridge, stream) / 3)
+	if (pv_stream_room(bridge, stream) < enough)
 		return false;
-	return (__atomic_fetch_and(&stream->flags, ~(uint32_t)PV_STREAM_HUNGRY, __ATOMIC_RELAXED) &
-			       PV_STREAM_HUNGRY) != 0;
+	if ((__atomic_fetch_and(&stream->flags, ~(uint32_t)PV_STREAM_HUNGRY, __ATOMIC_ACQ_REL) &
+			    PV_STREAM_HUNGRY) == 0)
+		return false;
+	/* The writer may have found the room, filled it and asked again: that is not answered yet.
+	 */
+	if (pv_stream_room(bridge, stream) >= enough)
+		return true;
+	__atomic_fetch_or(&stream->flags, PV_STREAM_HUNGRY, __ATOMIC_RELAXED);
+	return false;
 }
 
 void

@@ -201,7 +201,7 @@ unwritable(const struct pv_shared *shared)
 static bool
 mark_full(struct pv_bridge *bridge, struct pv_shared *shared)
 {
-	__atomic_fetch_or(&shared->tx.flags, PV_STREAM_HUNGRY, __ATOMIC_RELAXED); /* H0 */
+	__atomic_fetch_or(&shared->tx.flags, PV_STREAM_HUNGRY, __ATOMIC_ACQ_REL); /* H0 */
 	__atomic_fetch_and(&shared->status.ready, ~(uint32_t)PV_READY_WRITE,
 			__ATOMIC_ACQ_REL); /* W0 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <rte_pause.h>
+
 #include "tap.h"
 
 /* Sanitized builds are many times slower. */
@@ -51,6 +53,28 @@ stress_run(unsigned int n, void *(*body[])(void *), void *arg[])
 		pthread_create(&thread[i], NULL, body[i], arg[i]);
 	for (unsigned int i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
+}
+
+/* Two sides that meet at the start and the end of each round. */
+struct stress_meeting {
+	uint32_t at[2][16]; /* each side's count in a cache line of its own */
+} __attribute__((aligned(64)));
+
+/* Waits for the other side, then wastes a little time, so that they meet in different ways. */
+static inline void
+stress_meet(struct stress_meeting *meeting, unsigned int side, uint32_t waste)
+{
+	uint32_t mine = meeting->at[side][0] + 1;
+	unsigned int spins = 0;
+
+	__atomic_store_n(&meeting->at[side][0], mine, __ATOMIC_RELEASE);
+	while ((int32_t)(__atomic_load_n(&meeting->at[!side][0], __ATOMIC_ACQUIRE) - mine) < 0) {
+		if (++spins % 1024 == 0)
+			sched_yield();
+		rte_pause();
+	}
+	for (uint32_t i = 0; i < waste; i++)
+		__asm__ volatile("" ::: "memory");
 }
 
 #endif

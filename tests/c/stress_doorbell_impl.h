@@ -5,36 +5,17 @@
  * afterwards it is known whether the sleeper would have slept on with something to do. Nobody
  * really sleeps, so a lost wake-up is counted and does not hang the test.
  */
-#include <rte_pause.h>
-
 #include "bridge/doorbell.h"
 #include "stress.h"
 
 struct doorbell_stress {
 	struct pv_doorbell bell __attribute__((aligned(64)));
 	uint32_t published __attribute__((aligned(64)));
-	uint32_t start[2] __attribute__((aligned(64))); /* round that each side has reached */
-	uint32_t end[2] __attribute__((aligned(64)));
+	struct stress_meeting meeting;
 	uint32_t lost, met, rounds;
 };
 
 static struct doorbell_stress doorbell_stress;
-
-/* Waits for the other side, then wastes a little time, so that they meet in different ways. */
-static inline void
-meet(uint32_t *at, unsigned int side, uint32_t round, uint32_t waste)
-{
-	unsigned int spins = 0;
-
-	__atomic_store_n(&at[side], round, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&at[!side], __ATOMIC_ACQUIRE) < round) {
-		if (++spins % 1024 == 0)
-			sched_yield();
-		rte_pause();
-	}
-	for (uint32_t i = 0; i < waste; i++)
-		__asm__ volatile("" ::: "memory");
-}
 
 static void *
 ringer(void *arg)
@@ -43,11 +24,11 @@ ringer(void *arg)
 
 	stress_pin(0);
 	for (uint32_t round = 1; round <= s->rounds; round++) {
-		meet(s->start, 0, round, round % 13);
+		stress_meet(&s->meeting, 0, round % 13);
 		__atomic_store_n(&s->published, round, __ATOMIC_RELEASE);
 		pv_doorbell_fence();
 		pv_doorbell_ring(&s->bell);
-		meet(s->end, 0, round, 0);
+		stress_meet(&s->meeting, 0, 0);
 	}
 	return NULL;
 }
@@ -61,10 +42,10 @@ sleeper(void *arg)
 	for (uint32_t round = 1; round <= s->rounds; round++) {
 		bool sleeps, rung;
 
-		meet(s->start, 1, round, round % 17);
+		stress_meet(&s->meeting, 1, round % 17);
 		pv_doorbell_arm(&s->bell);
 		sleeps = __atomic_load_n(&s->published, __ATOMIC_ACQUIRE) != round;
-		meet(s->end, 1, round, 0);
+		stress_meet(&s->meeting, 1, 0);
 		rung = pv_doorbell_clear(&s->bell);
 		s->lost += sleeps && !rung;
 		s->met += !sleeps && rung;

@@ -58,6 +58,8 @@ test_recv(struct fixture *f)
 	CHECK_EQ(recv_some(f, handle, 3000, 0), 1999, "the rest comes before the end");
 	CHECK(memcmp(in, out + 3001, 1999) == 0, "where the first part stopped");
 	CHECK_EQ(level(shared, PV_READY_READ), 0, "not readable any more");
+	pv_report(&f->ctx[0], &shared->status, handle, PV_READY_READ, 0, 0);
+	CHECK_EQ(level(shared, PV_READY_READ), 0, "whatever the worker thought a moment ago");
 	CHECK_EQ(recv_some(f, handle, 10, 0), 0, "then 0 for the peer's FIN");
 	arrive(f, shared, handle, 7);
 	shared->status.error = -ECONNRESET;
@@ -124,6 +126,8 @@ test_send(struct fixture *f)
 	fixture_turn(&f->ctx[0], counts);
 	CHECK_EQ(counts[PV_CMD_SEND], 2, "and told again after it looked");
 	CHECK_EQ(level(shared, PV_READY_WRITE), 0, "full, and not writable");
+	pv_report(&f->ctx[0], &shared->status, handle, PV_READY_WRITE, 0, 0);
+	CHECK_EQ(level(shared, PV_READY_WRITE), 0, "whatever the worker thought a moment ago");
 	CHECK_EQ(send_some(f, handle, 1), -EAGAIN, "a full buffer takes nothing");
 	CHECK_EQ(send_some(f, handle, 0), 0, "but for nothing");
 	pv_stream_read(&shared->tx, &cursor, 5000, in, 100);
