@@ -341,12 +341,15 @@ test_half_open(void)
 	s.opts.tsval = 900;
 	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK,
 			"one with an old timestamp is answered");
+	s.opts.tsval = 1049;
+	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK,
+			"also if only older than the repeated SYN");
 	s.opts.tsval = 1100;
 	s.seq += 70000;
 	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK, "and one outside the window");
 	s.flags = PV_TCP_RST;
 	CHECK(silent(&s), "a RST outside the window is not");
-	s.seq = syn.seq + 5;
+	s.seq = syn.seq + 2;
 	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK, "a RST in the window is challenged");
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 1, "all that has not ended it");
 	s.seq = syn.seq + 1;

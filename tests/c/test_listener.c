@@ -48,15 +48,28 @@ knock(uint32_t client, uint16_t port, bool v6)
 }
 
 static bool
-connect(uint32_t client, uint16_t port)
+connect_by(uint32_t client, uint16_t port, bool v6)
 {
 	struct segment syn = client_syn(client, 4000, port, 1), syn_ack, ack;
 
+	syn.v6 = v6;
 	if (!exchange(&syn, &syn_ack) || syn_ack.flags != (PV_TCP_SYN | PV_TCP_ACK))
 		return false;
 	ack = client_ack(&syn, &syn_ack);
 	harness_inject(&h, &ack, 1);
 	return true;
+}
+
+static bool
+connect(uint32_t client, uint16_t port)
+{
+	return connect_by(client, port, false);
+}
+
+static bool
+connect6(uint32_t client, uint16_t port)
+{
+	return connect_by(client, port, true);
 }
 
 enum { ACCEPTED = PV_TCP_SYN | PV_TCP_ACK, REFUSED = PV_TCP_RST | PV_TCP_ACK };
@@ -87,7 +100,8 @@ test_choice(void)
 	connect(1, 80);
 	CHECK_EQ(harness_accept(&h, our_handle, requests, 1), 1, "the address decides before any");
 	CHECK_EQ(harness_accept(&h, any_handle, requests, 1), 0, "which gets nothing");
-	CHECK_EQ(knock(2, 80, true), ACCEPTED, "one for both families takes IPv6 too");
+	CHECK(connect6(2, 80) && harness_accept(&h, any_handle, requests, 1) == 1,
+			"one for both families takes IPv6 too");
 	CHECK_EQ(knock(3, 81, true), REFUSED, "one for IPv4 does not");
 	CHECK_EQ(knock(3, 81, false), ACCEPTED, "but IPv4");
 	CHECK_EQ(knock(3, 82, false), REFUSED, "one for IPv6 does not take IPv4");
@@ -224,6 +238,31 @@ test_memory(void)
 	harness_stop(&h);
 }
 
+/* A hundred connections, one after the other, where sixteen fit at a time. */
+static void
+test_reused_slots(void)
+{
+	struct pv_listen_params params = harness_params(80);
+	static struct pv_config config;
+	uint64_t listener;
+	uint32_t n = 0;
+
+	harness_config(&config);
+	config.max_connections = 16;
+	harness_start(&h, &config);
+	listener = harness_listen(&h, &params);
+	for (uint32_t i = 0; i < 100; i++) {
+		connect(i, 80);
+		if (harness_accept(&h, listener, requests, 1) != 1)
+			break;
+		n++;
+		pv_conn_destroy(&h.ctx, pv_pcb_of(&h.ctx, requests[0].handle), 0, false);
+		pv_slot_release(&h.ctx, pv_handle_index(requests[0].handle), PV_SLOT_CONTROL);
+	}
+	CHECK_EQ(n, 100, "slots are used again");
+	harness_stop(&h);
+}
+
 /* Hundreds of handshakes, interleaved in full bursts; the same segments in any order of arrival
  * within a burst. */
 static void
@@ -314,6 +353,7 @@ main(void)
 	test_backlog(PV_OVERFLOW_DROP);
 	test_late_ack();
 	test_memory();
+	test_reused_slots();
 	test_many(1);
 	test_many(4);
 	test_one_burst();

@@ -89,6 +89,8 @@ test_segments(void)
 	s = last;
 	s.flags = PV_TCP_RST;
 	CHECK(!exchange(&s, &out) && waiting() == 1, "a RST changes nothing");
+	s.seq -= 500;
+	CHECK(!exchange(&s, &out) && waiting() == 1, "nor is one out of place answered");
 	s = last;
 	s.seq -= 500;
 	s.data_len = 100;
