@@ -130,6 +130,7 @@ def expert(path, display_filter=""):
     words = [
         *("tshark", "-r", str(path), "-T", "fields", "-e", "frame.number", "-e", "_ws.expert"),
         *("-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE"),
+        *("-d", "tcp.port==1-65535,data"),  # a port says nothing of what we carry
         *("-Y", f"_ws.expert.severity >= warning{display_filter and f' and ({display_filter})'}"),
     ]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
