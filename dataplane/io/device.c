@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io/device.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,10 +18,17 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
+#include <rte_mempool.h>
 
+#include "base/check.h"
 #include "io/refusal.h"
 
-#define DESCRIPTORS 1024
+#define DESCRIPTORS_MIN 64
+#define DESCRIPTORS_MAX 1024
+/* As pv_tcp_owner spreads tuples. */
+#define OWNERS 128
+/* What the device is given to cut: an IP packet with its headers stays below 64 KiB. */
+#define TSO_MAX 65000
 /* What the tap driver signals with. */
 #define TAP_SIGNAL (SIGRTMIN + 1)
 /* One byte pair repeated makes the Toeplitz hash of both directions of a flow the same. */
@@ -30,7 +38,7 @@ struct pv_device {
 	char name[RTE_DEV_NAME_MAX_LEN];
 	bool is_virtual, is_tap;
 	bool attached;
-	uint64_t tx_offloads;
+	bool prepare; /* frames go through rte_eth_tx_prepare: offloads are on */
 };
 
 /* ---- attach
@@ -43,18 +51,47 @@ is_virtual(const char *device)
 	return strncmp(device, "net_", 4) == 0 || strncmp(device, "virtio_user", 11) == 0;
 }
 
-/* What the driver wrote to the log, in one line. */
-static void
-explain(char *err, size_t cap, const char *what, char *log, int rc)
-{
-	char *line = log, *end;
+static char *log_text;
+static size_t log_size;
 
-	for (char *p = log; p != NULL && (p = strchr(p, '\n')) != NULL && p[1] != '\0'; p++)
-		line = p + 1;
-	if (line != NULL && (end = strchr(line, '\n')) != NULL)
-		*end = '\0';
-	snprintf(err, cap, "%s: DPDK cannot use it (%s)%s%s", what, rte_strerror(-rc),
-			line != NULL && *line != '\0' ? ": " : "", line != NULL ? line : "");
+/* What the drivers say on the way goes into our own line if it fails, and nowhere else. The stream
+ * is never closed: a thread of another engine may be writing to it. Returns where it went before.
+ */
+static FILE *
+listen_to_log(void)
+{
+	static FILE *stream;
+	FILE *before = rte_log_get_stream();
+
+	if (stream == NULL)
+		stream = open_memstream(&log_text, &log_size);
+	if (stream != NULL) {
+		rewind(stream);
+		fflush(stream); /* log_size is 0 again */
+		rte_openlog_stream(stream);
+	}
+	return before;
+}
+
+/* The driver's last line; EAL's own come after it and say less. */
+static void
+explain(char *err, size_t cap, const char *what, int rc)
+{
+	const char *end = log_text + log_size, *line = NULL;
+	size_t len = 0;
+
+	for (const char *p = log_text; p != NULL && p < end; p++) {
+		size_t n = strcspn(p, "\n");
+
+		if (n > 0 && strncmp(p, "EAL:", 4) != 0) {
+			line = p;
+			len = n;
+		}
+		p += n;
+	}
+	snprintf(err, cap, "%s: DPDK cannot use it (%s)%s%.*s", what, rte_strerror(-rc),
+			line != NULL ? ": " : ": run `pyprov doctor`", (int)len,
+			line != NULL ? line : "");
 }
 
 static int
@@ -111,7 +148,8 @@ static void
 choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, bool checksums)
 {
 	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
-	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+			    RTE_ETH_TX_OFFLOAD_TCP_TSO;
 
 	conf->txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info->tx_offload_capa;
 	if (!checksums)
@@ -146,11 +184,22 @@ configure(struct pv_port *port, struct rte_eth_conf *conf)
 	return rte_eth_dev_configure(port->ethdev, port->n_rx, port->n_tx, conf);
 }
 
+/* Each way at most a quarter of a worker's packet buffers lies in the device. */
+static uint16_t
+descriptors(const struct rte_mempool *pool)
+{
+	uint16_t n = DESCRIPTORS_MIN;
+
+	while (n < DESCRIPTORS_MAX && n * 2U <= pool->size / 4)
+		n = (uint16_t)(n * 2);
+	return n;
+}
+
 static int
 set_up_queues(struct pv_port *port, const struct rte_eth_conf *conf,
 		const struct rte_eth_dev_info *info, struct rte_mempool *const *pools)
 {
-	uint16_t n_rx = DESCRIPTORS, n_tx = DESCRIPTORS;
+	uint16_t n_rx = descriptors(pools[0]), n_tx = n_rx;
 	struct rte_eth_rxconf rx = info->default_rxconf;
 	struct rte_eth_txconf tx = info->default_txconf;
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->ethdev, &n_rx, &n_tx);
@@ -172,12 +221,41 @@ queues(uint16_t workers, uint16_t wanted, uint16_t most)
 	return n < most ? n : most;
 }
 
+/* The device's table sends a connection to the worker that owns it. Where this fails, frames come
+ * in at the wrong one and are handed over. */
+static void
+set_redirection(const struct pv_port *port, const struct rte_eth_dev_info *info)
+{
+	struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+
+	if (port->n_rx < 2 || info->reta_size == 0 || info->reta_size > RTE_ETH_RSS_RETA_SIZE_512)
+		return;
+	memset(table, 0, sizeof(table));
+	for (uint16_t i = 0; i < info->reta_size; i++) {
+		struct rte_eth_rss_reta_entry64 *group = &table[i / RTE_ETH_RETA_GROUP_SIZE];
+
+		group->mask = UINT64_MAX;
+		group->reta[i % RTE_ETH_RETA_GROUP_SIZE] = (uint16_t)(i % OWNERS % port->n_rx);
+	}
+	rte_eth_dev_rss_reta_update(port->ethdev, table, info->reta_size);
+}
+
+static void
+note_offloads(struct pv_port *port, uint64_t tx)
+{
+	port->facts.tx_ip_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
+	port->facts.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+	if (port->facts.tx_tcp_checksum && (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0)
+		port->facts.tso = TSO_MAX;
+	port->device->prepare = port->facts.tx_tcp_checksum != 0;
+}
+
 static int
 set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool *const *pools)
 {
 	const struct pv_port_config *c = &config->port[port->index];
 	uint8_t key[RSS_KEY_SIZE];
-	struct rte_eth_conf conf = { 0 };
+	struct rte_eth_conf conf = { .rxmode.mtu = c->mtu };
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(port->ethdev, &info);
 
@@ -194,33 +272,52 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 	if (rc != 0)
 		return rc;
 	rte_eth_dev_set_mtu(port->ethdev, c->mtu); /* refused where it can't be changed */
-	port->device->tx_offloads = conf.txmode.offloads;
-	port->facts.tx_ip_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
-	port->facts.tx_tcp_checksum = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
+	note_offloads(port, conf.txmode.offloads);
 	return 0;
 }
 
-/* Until its worker is there, no thread is to be signalled. */
-static void
-quieten(struct pv_port *port)
+/* A descriptor of a tap that signals the process, whichever thread that hits. */
+static bool
+signals_process(int fd)
 {
-	for (uint16_t q = 0; port->device->is_tap && q < port->n_rx; q++) {
-		int fd = pv_device_wake_fd(port, q);
+	char path[64], target[32] = "";
+	struct f_owner_ex owner;
 
-		if (fd >= 0)
-			fcntl(fd, F_SETOWN, 0);
-	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (readlink(path, target, sizeof(target) - 1) < 0 || strcmp(target, "/dev/net/tun") != 0)
+		return false;
+	return fcntl(fd, F_GETSIG) != 0 && fcntl(fd, F_GETOWN_EX, &owner) == 0 &&
+	       owner.type == F_OWNER_PID;
+}
+
+/* Until its worker is there, no thread is to be signalled. The driver keeps its descriptors to
+ * itself until it is started, and then it is too late. */
+static void
+quieten(const struct pv_port *port)
+{
+	DIR *dir = port->device->is_tap ? opendir("/proc/self/fd") : NULL;
+	struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (signals_process(atoi(entry->d_name)))
+			fcntl(atoi(entry->d_name), F_SETOWN, 0);
+	if (dir != NULL)
+		closedir(dir);
 }
 
 static int
 start(struct pv_port *port)
 {
-	int rc = rte_eth_dev_start(port->ethdev);
+	struct rte_eth_dev_info info;
+	int rc;
 
+	quieten(port);
+	rc = rte_eth_dev_start(port->ethdev);
 	if (rc != 0)
 		return rc;
-	quieten(port);
 	port->started = 1;
+	if (rte_eth_dev_info_get(port->ethdev, &info) == 0)
+		set_redirection(port, &info);
 	/* Our MAC is not always the device's; where this is refused, it takes every frame anyway.
 	 */
 	rte_eth_promiscuous_enable(port->ethdev);
@@ -248,9 +345,7 @@ pv_device_open(struct pv_port *port, const struct pv_config *config,
 {
 	const struct pv_port_config *c = &config->port[port->index];
 	int rc = pv_refusal(c, err, err_cap);
-	char *log = NULL;
-	size_t size;
-	FILE *stream;
+	FILE *log;
 
 	if (rc != 0)
 		return rc;
@@ -259,17 +354,12 @@ pv_device_open(struct pv_port *port, const struct pv_config *config,
 		return -ENOMEM;
 	port->device->is_virtual = is_virtual(c->device);
 	port->device->is_tap = strncmp(c->device, "net_tap", 7) == 0;
-	/* What the drivers say on the way goes into our own line if it fails, and nowhere else. */
-	stream = open_memstream(&log, &size);
-	if (stream != NULL)
-		rte_openlog_stream(stream);
+	err[0] = '\0';
+	log = listen_to_log();
 	rc = find_and_start(port, config, pools, err, err_cap);
-	rte_openlog_stream(NULL);
-	if (stream != NULL)
-		fclose(stream);
+	rte_openlog_stream(log);
 	if (rc != 0 && err[0] == '\0')
-		explain(err, err_cap, port->device->name, log, rc);
-	free(log);
+		explain(err, err_cap, port->device->name, rc);
 	if (rc != 0)
 		pv_device_close(port);
 	return rc;
@@ -298,6 +388,22 @@ pv_device_close(struct pv_port *port)
 	port->device = NULL;
 	port->started = 0;
 	port->ethdev = PV_NO_ETHDEV;
+}
+
+uint16_t
+pv_device_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n)
+{
+	uint16_t ready = n;
+
+	if (port->device->prepare)
+		ready = rte_eth_tx_prepare(port->ethdev, queue, frames, n);
+	if (pv_unlikely(ready == 0 && n > 0)) {
+		rte_pktmbuf_free(frames[0]); /* one that the driver never takes must not stop the
+						others */
+		return 1;
+	}
+	n = ready;
+	return rte_eth_tx_burst(port->ethdev, queue, frames, n);
 }
 
 /* ---- wake-ups

@@ -79,5 +79,7 @@ pv_port_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uin
 {
 	if (port->kind == PV_PORT_STEP)
 		return pv_step_send(port, frames, n, now);
+	if (port->kind == PV_PORT_DEVICE)
+		return pv_device_send(port, queue, frames, n);
 	return rte_eth_tx_burst(port->ethdev, queue, frames, n);
 }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,6 +28,22 @@ pv_device_argument(const char *device, const char *key, char *value, size_t cap)
 	}
 }
 
+/* Root is neither needed nor, in a container, enough. */
+static bool
+has_capability(unsigned int capability)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	unsigned long long effective = 0;
+	char line[256];
+
+	while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+		if (sscanf(line, "CapEff: %llx", &effective) == 1)
+			break;
+	if (status != NULL)
+		fclose(status);
+	return (effective >> capability & 1) != 0;
+}
+
 static bool
 starts_with(const char *text, const char *head)
 {
@@ -40,7 +57,7 @@ tap_refusal(const char *name, char *err, size_t cap)
 		snprintf(err, cap, "/dev/net/tun is missing: as root, modprobe tun");
 		return -ENODEV;
 	}
-	if (access("/dev/net/tun", R_OK | W_OK) != 0 || geteuid() != 0) {
+	if (access("/dev/net/tun", R_OK | W_OK) != 0 || !has_capability(CAP_NET_ADMIN)) {
 		snprintf(err, cap, "a tap needs root, or CAP_NET_ADMIN and access to /dev/net/tun");
 		return -EACCES;
 	}
@@ -67,7 +84,7 @@ interface_refusal(const char *name, char *err, size_t cap)
 				name);
 		return -ENODEV;
 	}
-	if (geteuid() != 0) {
+	if (!has_capability(CAP_NET_RAW)) {
 		snprintf(err, cap, "a packet socket on %s needs root, or CAP_NET_RAW", name);
 		return -EACCES;
 	}

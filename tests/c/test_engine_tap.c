@@ -189,7 +189,7 @@ test_refusals(void)
 	char err[300] = "";
 
 	snprintf(config.port[0].device, sizeof(config.port[0].device), "net_tap1,iface=pvtest0");
-	CHECK(pv_engine_start(&config, &engine, err, sizeof(err)) == -EEXIST &&
+	CHECK(pv_engine_start(&config, &engine, err, sizeof(err)) == -EBUSY &&
 					strstr(err, "exists") != NULL,
 			err);
 	snprintf(config.port[0].device, sizeof(config.port[0].device), "net_nonsense0");
