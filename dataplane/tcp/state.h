@@ -45,7 +45,7 @@ struct pv_tcp {
 	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
 	uint8_t outcomes[PV_C_COUNT]; /* of the burst under way; else zero */
 	struct pv_burst_requests requests;
-};
+} pv_cache_aligned;
 
 static inline uint32_t
 pv_tcp_ms(const struct pv_ctx *ctx)
