@@ -319,6 +319,7 @@ class Lib:
     PV_WAITER_QUEUE: Final[int]
     PV_WAITER_SIGNAL: Final[int]
     PV_WATCH_ONCE: Final[int]
+    PV_WATCH_SINCE: Final[int]
     PV_GENERATOR_CLOSE_NONE: Final[int]
     PV_GENERATOR_CLOSE_RST: Final[int]
     PV_GENERATOR_CLOSE_FIN: Final[int]

@@ -381,7 +381,10 @@ enum pv_waiter_kind {
 				 stays readable until the owner reads it) */
 };
 
-enum pv_watch_flags { PV_WATCH_ONCE = 1 };
+/* ONCE: ends with the first report. SINCE: the cookie is the sum (mod 2^32) of the counters behind
+ * the mask's bits (READY_CONNECT counts 1 once it is set; CLOSE and ERROR share one counter) as the
+ * owner last saw them; the registration reports when they have moved, and not what is ready. */
+enum pv_watch_flags { PV_WATCH_ONCE = 1, PV_WATCH_SINCE = 2 };
 
 /* fd: an eventfd of the caller's that is rung (he keeps it), or -1 to make one. Returns the
  * waiter's number >= 0. */

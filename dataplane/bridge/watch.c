@@ -246,7 +246,31 @@ find(struct pv_ctx *ctx, uint32_t *at, uint32_t waiter)
 	return at;
 }
 
-/* What is ready already is reported at once; a signal would tell of a change that was none. */
+/* The counters behind some bits, added up: it is another number when one of them has moved. */
+static uint32_t
+moves(const struct pv_status *status, uint32_t mask)
+{
+	uint32_t sum = 0;
+
+	if (mask & PV_READY_READ)
+		sum += __atomic_load_n(&status->reads, __ATOMIC_RELAXED);
+	if (mask & PV_READY_WRITE)
+		sum += __atomic_load_n(&status->writes, __ATOMIC_RELAXED);
+	if (mask & PV_READY_OOB)
+		sum += __atomic_load_n(&status->oobs, __ATOMIC_RELAXED);
+	if (mask & PV_READY_ACCEPT)
+		sum += __atomic_load_n(&status->accepts, __ATOMIC_RELAXED);
+	if (mask & (PV_READY_CLOSE | PV_READY_ERROR))
+		sum += __atomic_load_n(&status->closes, __ATOMIC_RELAXED);
+	if (mask & PV_READY_QOS)
+		sum += __atomic_load_n(&status->qos, __ATOMIC_RELAXED);
+	if (mask & __atomic_load_n(&status->ready, __ATOMIC_RELAXED) & PV_READY_CONNECT)
+		sum++;
+	return sum;
+}
+
+/* What is ready already is reported at once; a signal would tell of a change that was none, unless
+ * its owner says what he has seen. */
 static void
 report_present(struct pv_ctx *ctx, const struct pv_status *status, uint32_t *at)
 {
@@ -255,10 +279,14 @@ report_present(struct pv_ctx *ctx, const struct pv_status *status, uint32_t *at)
 	struct pv_waiter *waiter = waiter_of(ctx, node);
 	uint32_t next = node->next;
 
-	if ((__atomic_load_n(&status->ready, __ATOMIC_ACQUIRE) & node->mask) == 0)
+	if (node->flags & PV_WATCH_SINCE) {
+		if (moves(status, node->mask) == (uint32_t)node->cookie)
+			return;
+	} else if ((__atomic_load_n(&status->ready, __ATOMIC_ACQUIRE) & node->mask) == 0) {
 		return;
-	if (waiter->kind == PV_WAITER_SIGNAL && (node->flags & PV_WATCH_ONCE) == 0)
+	} else if (waiter->kind == PV_WAITER_SIGNAL && (node->flags & PV_WATCH_ONCE) == 0) {
 		return;
+	}
 	if (!report_to(ctx, waiter, node, number))
 		*at = next;
 }

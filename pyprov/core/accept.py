@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import errno
 import threading
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pyprov.core.blocking import wait
 from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
-from pyprov.core.notification import after_accept, end_deferral, inherit, synchronise
+from pyprov.core.groups import Group
+from pyprov.core.notification import after_accept, begin_deferral, end_deferral, inherit
 from pyprov.core.port import CLOSE_ABORT, READY_ACCEPT, REQUEST_HELD, DataplaneError, Request
 from pyprov.core.socket import Socket, to_sockaddr
 from pyprov.core.states import Call, State, check
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pyprov.core.control import Control
-    from pyprov.core.groups import Group
     from pyprov.winsock.address import SockAddr
     from pyprov.winsock.structs import WSABUF
 
 Accepted: TypeAlias = "tuple[int, SockAddr]"
+
+DEFERRED: Final = Group(constrained=False)  # what no socket joins: the verdict was CF_DEFER
 
 
 def accept(
@@ -70,14 +72,14 @@ def accept(
         group = None
         if condition is not None:
             group = _ask(control, listener, request, peer, condition, callback_data)
+            if group is DEFERRED:
+                deferred = True
+                raise WSAError(WSATRY_AGAIN, addr=peer)
         return admit(control, listener, request, peer, group), peer
-    except WSAError as error:
-        deferred = error.code == WSATRY_AGAIN
-        raise
     finally:
         if not deferred:
-            if request is not None and listener.deferred == request.handle:
-                end_deferral(control, listener)
+            if listener.deferred and request is not None:
+                end_deferral(control, listener, (request.handle,))
             if listener.events is not None:
                 after_accept(control, listener, listener.events)
 
@@ -111,6 +113,7 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
         WSAError: WSAEWOULDBLOCK, WSAEINTR, WSAENOTSOCK, what the table of states says.
     """
     check(Call.ACCEPT, listener.state)
+    count = 0
     try:
         while len(rows):
             try:
@@ -125,7 +128,7 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
         return 0
     finally:
         if listener.deferred:
-            end_deferral(control, listener)
+            end_deferral(control, listener, set(rows["handle"][:count].tolist()))
         if listener.events is not None:
             after_accept(control, listener, listener.events)
 
@@ -198,7 +201,7 @@ def _ask(
     """Run the condition function and act on every verdict but CF_ACCEPT.
 
     Returns:
-        The group that the new socket joins.
+        The group that the new socket joins, or DEFERRED if there is to be none yet.
     """
     if control.sockets.full:
         put_back(control, listener, request)
@@ -221,7 +224,7 @@ def _ask(
         return None
     if verdict == CF_DEFER:
         defer(control, listener, request)
-        raise WSAError(WSATRY_AGAIN, addr=peer)
+        return DEFERRED
     try:
         _check_decision(verdict, callee_data)
         with control.lock:
@@ -260,13 +263,12 @@ def put_back(control: Control, listener: Socket, request: Request) -> None:
 
 def defer(control: Control, listener: Socket, request: Request) -> None:
     """Put a request back to the head, where it keeps FD_ACCEPT silent until it is taken or gone."""
-    listener.deferred = request.handle
-    synchronise(control, listener)
+    begin_deferral(control, listener, request.handle)
     try:
         control.dataplane.defer(listener.handle, request)
     except DataplaneError as error:
         drop(control, request)
-        end_deferral(control, listener)
+        end_deferral(control, listener, (request.handle,))
         if listener.state is State.CLOSED:
             raise WSAError(WSAENOTSOCK, "the listener was closed during the call") from error
         raise translate(error) from error

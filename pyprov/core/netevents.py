@@ -64,16 +64,16 @@ class Watched(NamedTuple):
         event: the object, None for nothing.
         handle: the socket's handle.
         bits: READY_* bits of that handle.
-        deferred: handle of a deferred request, whose end is watched for too; 0: none.
+        deferred: handles of deferred requests, whose end is watched for too.
     """
 
     event: WSAEVENT | None
     handle: int
     bits: int
-    deferred: int
+    deferred: tuple[int, ...]
 
 
-NOTHING: Final = Watched(None, 0, 0, 0)
+NOTHING: Final = Watched(None, 0, 0, ())
 
 
 class NetEvents:
@@ -129,7 +129,8 @@ class NetEvents:
                 bits |= ready
         if not socket.handle or event is None or event.closed:
             return NOTHING
-        return Watched(event, socket.handle, bits, socket.deferred if self.mask & FD_ACCEPT else 0)
+        deferred = socket.deferred if self.mask & FD_ACCEPT else ()
+        return Watched(event, socket.handle, bits, deferred)
 
     def record_connection(self, status: Status, *, data: bool) -> None:
         """Bring the record up to date for a connection."""

@@ -12,13 +12,15 @@ from pyprov.core.connection import poll_connect
 from pyprov.core.events import WSAEVENT
 from pyprov.core.failure import translate
 from pyprov.core.netevents import NetEvents, Watched
-from pyprov.core.port import DataplaneError
+from pyprov.core.port import DataplaneError, moves
 from pyprov.core.states import State
 from pyprov.winsock.codes import WSAEINVAL
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.flags import FD_ALL_EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pyprov.core.control import Control
     from pyprov.core.socket import Socket
     from pyprov.winsock.structs import WSANETWORKEVENTS
@@ -110,9 +112,18 @@ def synchronise(control: Control, socket: Socket) -> None:
         events.signal()
 
 
-def end_deferral(control: Control, listener: Socket) -> None:
-    """The deferred head of a listener's backlog was taken, or is gone: FD_ACCEPT is heard again."""
-    listener.deferred = 0
+def begin_deferral(control: Control, listener: Socket, handle: int) -> None:
+    """A request goes back to the head of a listener's backlog: FD_ACCEPT falls silent."""
+    with control.lock:
+        if handle not in listener.deferred:
+            listener.deferred = (*listener.deferred, handle)
+    synchronise(control, listener)
+
+
+def end_deferral(control: Control, listener: Socket, handles: Collection[int]) -> None:
+    """Requests were taken or are gone: with the last deferred one FD_ACCEPT is heard again."""
+    with control.lock:
+        listener.deferred = tuple(h for h in listener.deferred if h not in handles)
     synchronise(control, listener)
 
 
@@ -123,15 +134,26 @@ def _watch(control: Control, before: Watched, wanted: Watched) -> None:
         if old is not None and not old.closed:
             if old is not new or before.handle != wanted.handle:
                 _unwatch(control, old, before.handle)
-            if before.deferred and before.deferred != wanted.deferred:
-                _unwatch(control, old, before.deferred)
+            for handle in set(before.deferred) - set(wanted.deferred):
+                _unwatch(control, old, handle)
         if new is not None:
-            signal = new.signal(control.dataplane)
-            signal.watch(wanted.handle, wanted.bits)
-            if wanted.deferred:
-                signal.watch(wanted.deferred, port.READY_ERROR)
+            _watch_on(control, new, wanted)
     except DataplaneError as error:
         raise translate(error) from error
+
+
+def _watch_on(control: Control, event: WSAEVENT, wanted: Watched) -> None:
+    """Let the dataplane set an event from now on; what is there already `_record` looks at."""
+    dataplane = control.dataplane
+    signal = event.signal(dataplane)
+    for handle, bits in (
+        (wanted.handle, wanted.bits),
+        *((deferred, port.READY_ERROR) for deferred in wanted.deferred),
+    ):
+        if bits:
+            signal.watch_since(handle, bits, moves(dataplane.status(handle), bits))
+        else:
+            signal.watch(handle, 0)
 
 
 def _unwatch(control: Control, event: WSAEVENT, handle: int) -> None:
@@ -159,14 +181,17 @@ def _record(control: Control, socket: Socket, events: NetEvents) -> None:
 
 def _look_at_deferred(control: Control, listener: Socket, events: NetEvents) -> None:
     """A deferred request that has died is one to be accepted, with an error: it is announced."""
-    handle = listener.deferred
-    try:
-        died = control.dataplane.status(handle).error != 0
-    except DataplaneError:
-        died = True
+    died = [handle for handle in listener.deferred if _has_died(control, handle)]
     if died:
-        end_deferral(control, listener)
+        end_deferral(control, listener, died)
         after_accept(control, listener, events)
+
+
+def _has_died(control: Control, handle: int) -> bool:
+    try:
+        return control.dataplane.status(handle).error != 0
+    except DataplaneError:
+        return True
 
 
 def has_data(control: Control, socket: Socket) -> bool:

@@ -362,6 +362,26 @@ class Status(Protocol):
         """Stream bytes that the peer has acknowledged."""
 
 
+def moves(status: Status, mask: int) -> int:
+    """Add up the counters behind some READY_* bits: another number when one of them has moved."""
+    total = 0
+    if mask & READY_READ:
+        total += status.reads
+    if mask & READY_WRITE:
+        total += status.writes
+    if mask & READY_OOB:
+        total += status.oobs
+    if mask & READY_ACCEPT:
+        total += status.accepts
+    if mask & (READY_CLOSE | READY_ERROR):
+        total += status.closes
+    if mask & READY_QOS:
+        total += status.qos
+    if mask & status.ready & READY_CONNECT:
+        total += 1
+    return total & 0xFFFFFFFF
+
+
 class Waiter(Protocol):
     """One doorbell and one list of changed handles; whoever waits owns one."""
 
@@ -370,6 +390,13 @@ class Waiter(Protocol):
 
         What is ready already is reported at once. The same handle again replaces mask and cookie;
         mask 0 ends the watch. `once` ends it with its first report.
+        """
+
+    def watch_since(self, handle: int, mask: int, seen: int) -> None:
+        """Watch, and report at once only what has happened since the caller looked.
+
+        The watch takes effect a little after the call. `seen` is what `moves` said before it, so
+        that nothing is lost between the two.
         """
 
     def take(self, n: int = 256) -> list[Ready]:

@@ -76,7 +76,7 @@ class Socket:
         before_connect: the state that a failed connect leads back to.
         failed: the last connect failed, and no other has begun.
         binding: its entry in the table of bound ports, None if it has none.
-        deferred: listener: handle of the deferred request at the head of the backlog, 0: none.
+        deferred: listener: handles of the deferred requests at the head of the backlog.
         deciding: listener: threads that run a condition function for it now.
         backlog: listener: what WSPListen set, after clamping.
         connected_ns: engine time at which it became connected, 0 for not.
@@ -128,7 +128,7 @@ class Socket:
         self.failed = False
         self.peer: SockAddr | None = None
         self.binding: Binding | None = None
-        self.deferred = 0
+        self.deferred: tuple[int, ...] = ()
         self.deciding: list[int] = _NOBODY
         self.backlog = 0
         self.connected_ns = 0

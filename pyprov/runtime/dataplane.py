@@ -186,6 +186,12 @@ class Waiter:
         engine = self._dataplane.engine
         _check(lib.pv_watch(engine, self._number, handle, mask, flags, cookie), "watch")
 
+    def watch_since(self, handle: int, mask: int, seen: int) -> None:
+        """See core.port.Waiter."""
+        engine = self._dataplane.engine
+        result = lib.pv_watch(engine, self._number, handle, mask, lib.PV_WATCH_SINCE, seen)
+        _check(result, "watch")
+
     def take(self, n: int = 256) -> list[Ready]:
         """See core.port.Waiter."""
         n = min(n, self._SCRATCH)

@@ -222,6 +222,14 @@ test_signal(struct fixture *f)
 			"each turn with a change rings");
 	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0, "reset by its owner it is quiet");
 	CHECK_EQ(pv_bridge_waiter_take(f->bridge, waiter, out, 64), 0, "it has no list");
+	watch(f, waiter, a, PV_READY_READ, PV_WATCH_SINCE, 2);
+	CHECK(!readable(fd), "a watch that knows of both arrivals is told of none");
+	watch(f, waiter, a, PV_READY_READ, PV_WATCH_SINCE, 1);
+	CHECK(read(fd, &count, sizeof(count)) == sizeof(count) && count == 1,
+			"one that knows of one is told of the other");
+	arrive(f, a);
+	CHECK(read(fd, &count, sizeof(count)) == sizeof(count) && count == 1,
+			"and of each one after");
 	watch(f, waiter, a, PV_READY_WRITE, PV_WATCH_ONCE, 0);
 	CHECK(readable(fd), "a watch for once is told of what is ready");
 	pv_bridge_waiter_close(f->bridge, waiter);

@@ -145,6 +145,14 @@ class FakeWaiter:
         if connection.status.ready & mask and (not self.signal or once):
             self.report(handle)
 
+    def watch_since(self, handle, mask, seen):
+        status = self.fake.record(handle, "watch").status
+        self.watches.pop(handle, None)
+        self.changed.pop(handle, None)
+        self.watches[handle] = (mask, False, 0)
+        if port.moves(status, mask) != seen:
+            self.report(handle)
+
     def report(self, handle):
         _, once, cookie = self.watches[handle]
         if once:
