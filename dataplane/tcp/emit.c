@@ -100,6 +100,9 @@ pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_
 	h.hdr_len = (uint8_t)(PV_TCP_HDR_LEN + write_options(ctx, pcb, p + PV_TCP_HDR_LEN, out));
 	if (pv_likely((out->flags & PV_TCP_RST) == 0))
 		h.wnd = pv_window_field(pcb);
+	if (pv_unlikely((pcb->flags & PV_PCB_ECN) != 0) && pcb->data != NULL &&
+			(pcb->data->flags & PV_DATA_ECE) != 0)
+		h.flags |= PV_TCP_ECE;
 	pv_tcp_build(p, &h);
 	if (out->len != 0)
 		write_payload(pcb->data, out->pos, p + h.hdr_len, out->len);

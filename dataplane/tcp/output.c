@@ -7,14 +7,6 @@
  */
 #include "tcp/established.h"
 
-static uint8_t
-ack_flags(const struct pv_pcb *pcb)
-{
-	return (pcb->flags & PV_PCB_ECN) != 0 && (pcb->data->flags & PV_DATA_ECE) != 0 ?
-			       PV_TCP_ACK | PV_TCP_ECE :
-			       PV_TCP_ACK;
-}
-
 /* Room that SACK blocks take from a full segment. */
 static uint32_t
 sack_space(const struct pv_pcb *pcb, const struct pv_conn_data *d)
@@ -109,7 +101,7 @@ pv_output_resend(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 		fin = 0;
 	}
 	out.len = pv_rtx_len(rtx) - fin;
-	out.flags = ack_flags(pcb) | (fin ? PV_TCP_FIN : 0) |
+	out.flags = PV_TCP_ACK | (fin ? PV_TCP_FIN : 0) |
 		    ((rtx->flags & PV_RTX_PUSH) != 0 ? PV_TCP_PSH : 0);
 	if (pv_segment_send(ctx, pcb, &out) != 0)
 		return false;
@@ -136,8 +128,7 @@ send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
 		.pos = pv_conn_pos(pcb, d, pcb->snd_nxt),
 		.seq = pcb->snd_nxt,
 		.len = len,
-		.flags = ack_flags(pcb) | (last && len > 0 ? PV_TCP_PSH : 0) |
-			 (fin ? PV_TCP_FIN : 0),
+		.flags = PV_TCP_ACK | (last && len > 0 ? PV_TCP_PSH : 0) | (fin ? PV_TCP_FIN : 0),
 		.ect = len > 0 && (pcb->flags & PV_PCB_ECN) != 0,
 	};
 	struct pv_rtx *rtx;

@@ -12,10 +12,10 @@
 #include "tcp/established.h"
 
 enum {
-	MTU_MIN_V4 = 68,     /* RFC 791: less is a lie */
-	MTU_FLOOR_V4 = 552,  /* less than that is not adopted */
-	MTU_FLOOR_V6 = 1280, /* RFC 8201 4 */
-	BLACK_HOLE_BACKOFF = 2,
+	MTU_MIN_V4 = 68,        /* RFC 791: less is a lie */
+	MTU_FLOOR_V4 = 552,     /* less than that is not adopted */
+	MTU_FLOOR_V6 = 1280,    /* RFC 8201 4 */
+	BLACK_HOLE_BACKOFF = 3, /* retransmissions of a full segment */
 };
 
 /* RFC 1191 7, and what tunnels leave of 1500. */

@@ -135,7 +135,7 @@ probe(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_conn_data *d = pcb->data;
 	bool resent = false;
 
-	if (d->rtx.last == NULL || (d->flags & PV_DATA_TLP_OPEN) != 0)
+	if (d->rtx.last == NULL || d->recovery != PV_OPEN || (d->flags & PV_DATA_TLP_OPEN) != 0)
 		return;
 	if (!pv_output_new(ctx, pcb)) {
 		uint32_t undo = d->flags & PV_DATA_UNDO;
