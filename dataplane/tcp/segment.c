@@ -99,12 +99,12 @@ update_ts_recent(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet 
 static bool
 acceptable(const struct pv_pcb *pcb, const struct pv_packet *p, uint32_t end)
 {
-	uint32_t edge = pcb->rcv_adv;
+	uint32_t edge = pcb->rcv_adv, offset = p->seq - pcb->rcv_nxt;
 
+	if (!pv_seq_lt(pcb->rcv_nxt, edge))
+		return offset == 0;
 	if (end == p->seq)
-		return pv_seq_le(pcb->rcv_nxt, p->seq) && pv_seq_le(p->seq, edge);
-	if (pcb->rcv_nxt == edge)
-		return p->seq == edge;
+		return offset <= edge - pcb->rcv_nxt;
 	return pv_seq_lt(p->seq, edge) && pv_seq_lt(pcb->rcv_nxt, end);
 }
 

@@ -43,27 +43,47 @@ fill_gap(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_ack_now(ctx, pcb);
 }
 
+/*
+ * Takes a segment that begins at RCV.NXT; where some of it came before its turn, that copy counts.
+ * False: the stream is full.
+ */
+static bool
+append(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t end = p->seq + p->payload_len;
+
+	while (pv_seq_lt(pcb->rcv_nxt, end)) {
+		uint32_t len = end - pcb->rcv_nxt, done = pcb->rcv_nxt - p->seq, taken;
+
+		if (pv_unlikely(d->ooo.first != NULL))
+			len = pv_seq_min(end, d->ooo.first->seq) - pcb->rcv_nxt;
+		taken = pv_stream_append_mbuf(ctx->bridge, &d->shared->rx, p->mbuf,
+				p->payload_offset + done, len);
+		pcb->rcv_nxt += taken;
+		if (pv_unlikely(taken < len || len == 0))
+			return false;
+		if (pv_unlikely(d->ooo.first != NULL))
+			fill_gap(ctx, pcb);
+	}
+	return true;
+}
+
 static enum pv_counter
 in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint32_t len = p->payload_len;
-	uint32_t taken = pv_stream_append_mbuf(
-			ctx->bridge, &d->shared->rx, p->mbuf, p->payload_offset, len);
+	uint32_t before = pcb->rcv_nxt;
 
-	if (pv_unlikely(taken < len)) {
+	if (pv_unlikely(!append(ctx, pcb, p))) {
 		p->flags &= (uint8_t)~PV_TCP_FIN;
 		pv_ack_now(ctx, pcb);
-		if (taken == 0)
+		if (pcb->rcv_nxt == before)
 			return PV_C_TCP_BEYOND_BUFFER;
 	}
-	pcb->rcv_nxt += taken;
 	d->flags |= PV_DATA_RECEIVED;
-	if (pv_unlikely(d->ooo.first != NULL))
-		fill_gap(ctx, pcb);
-	else
-		pv_ack_data(ctx, pcb, taken);
-	d->stats.bytes_received += taken;
+	d->stats.bytes_received += pcb->rcv_nxt - before;
+	pv_ack_data(ctx, pcb, pcb->rcv_nxt - before);
 	if (pv_unlikely(pv_seq_ge(pcb->rcv_nxt, d->tune_seq)))
 		pv_window_tune(ctx, pcb, p);
 	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt))
@@ -88,8 +108,10 @@ out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		p->mbuf = NULL;
 	if (twice.left != twice.right)
 		pv_ack_duplicate(ctx, pcb, twice.left, twice.right);
-	/* Who counts duplicate ACKs gets one for each segment (RFC 5681 4.2). */
-	if ((pcb->flags & PV_PCB_SACK) == 0)
+	/* Who counts duplicate ACKs gets one for each segment (RFC 5681 4.2); that of a FIN
+	 * follows.
+	 */
+	if ((pcb->flags & PV_PCB_SACK) == 0 && (p->flags & PV_TCP_FIN) == 0)
 		pv_ack_send(ctx, pcb);
 	else
 		pv_ack_now(ctx, pcb);

@@ -278,7 +278,7 @@ def test_a_rebooted_peer_resets_us_when_we_send(host, v6):
 @pytest.mark.parametrize("by", [-1, 0, 5000, 10**8, -(10**8)])
 @proves("E16")
 def test_a_rebooted_peer_finds_out_and_connects_anew(host, v6, stamps, by):
-    end, app = host.connection(v6=v6, options=LINUX_OPTIONS[:2] + [("Timestamp", (5000, 0))])
+    end, app = host.connection(v6=v6, options=[*LINUX_OPTIONS[:2], ("Timestamp", (5000, 0))])
     again = host.peer.tcp(PORT, v6=v6, sport=end.sport, isn=(end.seq + by) % 2**32)
     clock = {"same": [("Timestamp", (5001, 0))], "older": [("Timestamp", (1, 0))], "none": []}
     options = [("MSS", 1460), *clock[stamps]]
