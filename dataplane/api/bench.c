@@ -15,13 +15,14 @@
 #include <rte_pause.h>
 
 #include "api/engine.h"
+#include "io/pool.h"
 #include "worker/generator.h"
 #include "worker/latency.h"
 
 /* The generator of a benchmark and what there is to measure around it. */
 
 #define GENERATOR_MBUFS 65535
-#define GENERATOR_FRAME (RTE_PKTMBUF_HEADROOM + 512)
+#define GENERATOR_FRAME 256
 #define BOUNCES         2000
 
 struct pv_bench {
@@ -83,12 +84,11 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 	if (memcmp(params->server_mac, none, sizeof(none)) == 0)
 		memcpy(params->server_mac, p->facts.mac, sizeof(none));
 	bench->cpu = cpu;
-	bench->mbufs = rte_pktmbuf_pool_create(
-			"pv_generator", GENERATOR_MBUFS, 256, 0, GENERATOR_FRAME, SOCKET_ID_ANY);
+	bench->mbufs = pv_pool_new(GENERATOR_MBUFS, GENERATOR_FRAME);
 	if (bench->mbufs != NULL)
 		bench->generator = pv_generator_new(params, p->far, 0, bench->mbufs);
 	if (bench->generator == NULL) {
-		rte_mempool_free(bench->mbufs);
+		pv_pool_free(bench->mbufs);
 		free(bench);
 		return NULL;
 	}
@@ -152,20 +152,19 @@ pv_generator_read(struct pv_engine *e, struct pv_generator_stats *stats, uint64_
 int
 pv_generator_stop(struct pv_engine *e)
 {
-	struct pv_command c = { .kind = PV_CMD_SERVICE };
 	int rc = pv_engine_usable(e);
 
 	if (rc != 0 || e->bench == NULL)
 		return rc != 0 ? rc : -EINVAL;
-	if (e->bench->cpu < 0)
-		pv_engine_ask(e, 0, &c);
 	pv_bench_end(e);
 	return 0;
 }
 
+/* Frames of its pool may still lie in the wire: the pool waits for them. */
 void
 pv_bench_end(struct pv_engine *e)
 {
+	struct pv_command no_guest = { .kind = PV_CMD_SERVICE };
 	struct pv_bench *bench = e->bench;
 
 	if (bench == NULL)
@@ -174,12 +173,11 @@ pv_bench_end(struct pv_engine *e)
 	if (bench->cpu >= 0) {
 		atomic_store_explicit(&bench->stop, true, memory_order_relaxed);
 		pthread_join(bench->thread, NULL);
+	} else {
+		pv_engine_ask(e, 0, &no_guest);
 	}
 	pv_generator_free(bench->generator);
-	/* Frames of its pool may still lie in the wire's rings: the ports' end frees those; the
-	 * pool goes with the process. */
-	if (rte_mempool_in_use_count(bench->mbufs) == 0)
-		rte_mempool_free(bench->mbufs);
+	pv_pool_free(bench->mbufs);
 	free(bench);
 }
 

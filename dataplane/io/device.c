@@ -38,6 +38,7 @@ struct pv_device {
 	char name[RTE_DEV_NAME_MAX_LEN];
 	bool is_virtual, is_tap;
 	bool attached;
+	int wake_fd[PV_MAX_WORKERS]; /* by queue; -1: none */
 	bool prepare; /* frames go through rte_eth_tx_prepare: offloads are on */
 };
 
@@ -316,6 +317,8 @@ start(struct pv_port *port)
 	if (rc != 0)
 		return rc;
 	port->started = 1;
+	for (uint16_t q = 0; q < port->n_rx; q++) /* asked once: drivers without complain */
+		port->device->wake_fd[q] = rte_eth_dev_rx_intr_ctl_q_get_fd(port->ethdev, q);
 	if (rte_eth_dev_info_get(port->ethdev, &info) == 0)
 		set_redirection(port, &info);
 	/* Our MAC is not always the device's; where this is refused, it takes every frame anyway.
@@ -413,7 +416,7 @@ pv_device_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, u
 int
 pv_device_wake_fd(struct pv_port *port, uint16_t queue)
 {
-	return port->device != NULL ? rte_eth_dev_rx_intr_ctl_q_get_fd(port->ethdev, queue) : -1;
+	return port->device != NULL ? port->device->wake_fd[queue] : -1;
 }
 
 int

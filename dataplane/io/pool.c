@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "io/pool.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,11 +15,12 @@ struct aside {
 	struct rte_mempool *pool;
 };
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of both */
 static struct aside *set_aside;
 static uint32_t made; /* so that every pool has its own name */
 
-uint32_t
-pv_pool_sweep(void)
+static uint32_t
+sweep(void)
 {
 	struct aside **link = &set_aside;
 	uint32_t left = 0;
@@ -38,6 +40,17 @@ pv_pool_sweep(void)
 	return left;
 }
 
+uint32_t
+pv_pool_sweep(void)
+{
+	uint32_t left;
+
+	pthread_mutex_lock(&lock);
+	left = sweep();
+	pthread_mutex_unlock(&lock);
+	return left;
+}
+
 struct rte_mempool *
 pv_pool_new(uint32_t n, uint16_t frame)
 {
@@ -45,8 +58,10 @@ pv_pool_new(uint32_t n, uint16_t frame)
 	uint32_t cache = RTE_MIN(n / 4, (uint32_t)CACHE);
 	char name[RTE_MEMPOOL_NAMESIZE];
 
-	pv_pool_sweep();
+	pthread_mutex_lock(&lock);
+	sweep();
 	snprintf(name, sizeof(name), "pv_pool_%u", made++);
+	pthread_mutex_unlock(&lock);
 	return rte_pktmbuf_pool_create(
 			name, n, cache, 0, (uint16_t)(RTE_PKTMBUF_HEADROOM + room), SOCKET_ID_ANY);
 }
@@ -65,6 +80,8 @@ pv_pool_free(struct rte_mempool *pool)
 	a = malloc(sizeof(*a));
 	if (a == NULL)
 		return; /* better lost than freed in use */
+	pthread_mutex_lock(&lock);
 	*a = (struct aside){ set_aside, pool };
 	set_aside = a;
+	pthread_mutex_unlock(&lock);
 }

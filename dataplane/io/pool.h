@@ -5,7 +5,7 @@
 /*
  * Packet buffers of a worker. Frames may outlive the engine that made them (the other end of a ring
  * wire holds some): a pool whose buffers are not all back is set aside and freed later. Control
- * plane, under the lock of engine start and stop.
+ * plane, any thread.
  */
 
 #include <stdint.h>

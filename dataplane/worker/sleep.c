@@ -25,10 +25,11 @@ arm(struct pv_worker *w, struct pollfd *fds, nfds_t room, bool *all)
 
 	*all = true;
 	for (uint16_t i = 0; i < w->n_port; i++) {
-		int fd = pv_device_wake_fd(&w->ports[i], w->ctx.worker);
+		int fd;
 
 		if (w->ctx.worker >= w->ports[i].n_rx)
 			continue;
+		fd = pv_device_wake_fd(&w->ports[i], w->ctx.worker);
 		if (n < room && fd >= 0 && pv_device_wake_arm(&w->ports[i], w->ctx.worker, 1) == 0)
 			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		else

@@ -1,8 +1,8 @@
 """The one door to the extension: core/port.py's Dataplane on a C engine.
 
-Lifetime. A call under way holds a reference to the engine's pointer object for as long as it is in
-C. `stop` therefore takes the pointer away from the object, wakes whoever sleeps, and frees the
-engine when the count of references says that nobody is inside any more: no call pays for a lock.
+Lifetime. Who is in C with the engine's pointer has a function of runtime/ on his stack. `stop`
+therefore takes the pointer away from the object, wakes whoever sleeps, and frees the engine when no
+other thread is inside any more: no call pays for a lock.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,6 +35,7 @@ from pyprov.runtime import abi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
 
     import numpy.typing as npt
     from typing_extensions import Buffer
@@ -49,6 +51,7 @@ _READY: Final = struct.Struct("<QQI4x")
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
 _FRAME_SIZE: Final = 65536 + 64
+_HERE: Final = str(Path(__file__).parent)
 
 
 class StartError(Exception):
@@ -166,6 +169,22 @@ def _addresses(config: Config) -> list[OwnAddress]:
             mapped = address[:12] == bytes(10) + b"\xff\xff"
             found.append(OwnAddress(address, own.prefix - 96 * mapped, index))
     return found
+
+
+def _inside(frame: FrameType | None) -> bool:
+    """Is a thread in a method of runtime/, and so perhaps in C with an engine's pointer?"""
+    inside = False
+    while frame is not None:
+        if frame.f_code is EngineDataplane.stop.__code__:
+            return False  # it waits as we do
+        inside = inside or frame.f_code.co_filename.startswith(_HERE)
+        frame = frame.f_back
+    return inside
+
+
+def _others_inside() -> bool:
+    me = threading.get_ident()
+    return any(_inside(top) for thread, top in sys._current_frames().items() if thread != me)
 
 
 class Waiter:
@@ -305,8 +324,7 @@ class EngineDataplane:
         del self.engine, self._stopping
         self.home.alive = False
         os.eventfd_write(stopping.fd, 1)
-        # Two references are ours: the local name and getrefcount's argument.
-        while sys.getrefcount(engine) > 2:
+        while _others_inside():
             for number in list(self._waiters):
                 lib.pv_waiter_ring(engine, number)
             os.sched_yield()
