@@ -69,8 +69,7 @@ pv_window_watch(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (window >= pcb->rcv_buffer / 2 || (pcb->flags & PV_PCB_FIN_RECEIVED) != 0)
 		return;
-	if (free_space(pcb) >= window + step ||
-			pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step + spare))
+	if (pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step + spare))
 		pv_ack_now(ctx, pcb);
 }
 
