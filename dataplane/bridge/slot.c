@@ -133,8 +133,13 @@ pv_slot_reserve(struct pv_bridge *bridge, uint8_t number, uint64_t *handle)
 	uint32_t index;
 
 	if (!take_stock(&worker->stock, &index)) {
+		if (__atomic_load_n(&bridge->stopped, __ATOMIC_RELAXED))
+			return -ESHUTDOWN;
+		if (__atomic_load_n(&worker->stock.dry, __ATOMIC_RELAXED))
+			return -ENOBUFS;
 		pv_bridge_wake(bridge, number);
-		return __atomic_load_n(&worker->stock.dry, __ATOMIC_RELAXED) ? -ENOBUFS : -EAGAIN;
+		bridge->yield(bridge->yield_arg);
+		return -EAGAIN;
 	}
 	*handle = pv_handle_make(number, index,
 			__atomic_load_n(&worker->shared[index].status.generation,

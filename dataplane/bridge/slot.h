@@ -18,11 +18,12 @@ enum pv_slot_side { PV_SLOT_TCP = 1, PV_SLOT_CONTROL = 2 };
  * is zero but the generation; returns the shared part, or NULL when there is none. For passive
  * opens the control plane's hold is the request in the backlog, later the accepted socket. */
 struct pv_shared *pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle);
-/* Worker: the indexes that the next n takes will give, as things stand, so that what belongs to them
- * can be fetched. Returns how many there are. */
+/* Worker: the indexes that the next n takes will give, as things stand, so that what belongs to
+ * them can be fetched. Returns how many there are. */
 uint32_t pv_slot_ahead(struct pv_ctx *ctx, uint32_t *indexes, uint32_t n);
 /* Control plane: the same for an active open, from a small stock that the worker refills each turn.
- * -EAGAIN: the stock is empty, the worker has been woken; -ENOBUFS: no slot is free. Any thread. */
+ * -EAGAIN: the stock was empty, the worker has been woken, try again; -ENOBUFS: no slot is free;
+ * -ESHUTDOWN. Any thread. */
 int pv_slot_reserve(struct pv_bridge *bridge, uint8_t worker, uint64_t *handle);
 /* Worker: a side lets go. With the second one the slot is free: watches dropped, streams emptied,
  * handle stale. */
