@@ -1,8 +1,9 @@
 """The one door to the extension: core/port.py's Dataplane on a C engine.
 
-Lifetime. Who is in C with the engine's pointer has a function of runtime/ on his stack. `stop`
-therefore takes the pointer away from the object, wakes whoever sleeps, and frees the engine when no
-other thread is inside any more: no call pays for a lock.
+Lifetime. Who is in C with the engine's pointer holds a reference to its object and has a function
+of runtime/ on his stack. `stop` therefore takes the pointer away from the dataplane, wakes whoever
+sleeps, and frees the engine when one of the two says that nobody is inside any more: no call pays
+for a lock.
 """
 
 from __future__ import annotations
@@ -324,7 +325,9 @@ class EngineDataplane:
         del self.engine, self._stopping
         self.home.alive = False
         os.eventfd_write(stopping.fd, 1)
-        while _others_inside():
+        # Two references are ours: the local name and getrefcount's argument. A third may be a
+        # traceback's; then it is the stacks that tell.
+        while sys.getrefcount(engine) > 2 and _others_inside():
             for number in list(self._waiters):
                 lib.pv_waiter_ring(engine, number)
             os.sched_yield()
