@@ -99,6 +99,7 @@ pv_ip_reset(struct pv_ctx *ctx)
 	empty_loopback(ip);
 	memset(&ip->pmtu, 0, sizeof(ip->pmtu));
 	memset(ip->memo, 0, sizeof(ip->memo));
+	memset(ip->hint, 0, sizeof(ip->hint));
 }
 
 void

@@ -25,11 +25,19 @@ static struct pv_neighbour *
 next_hop(struct pv_ctx *ctx, const struct pv_addr *peer, bool *local, bool *routed)
 {
 	struct pv_ip *ip = ctx->ip;
-	struct pv_path_memo *memo = memo_of(ip, peer);
-	struct pv_neighbour *n = memo->neighbour;
+	bool v4 = pv_addr_is_v4(peer);
+	struct pv_neighbour *n = pv_path_hint_get(&ip->hint[v4], peer, v4, ip->neigh.generation);
+	struct pv_path_memo *memo;
 	struct pv_addr via;
 	uint16_t port;
 
+	if (pv_likely(n != NULL)) {
+		n->used = ctx->now;
+		*routed = true;
+		return n;
+	}
+	memo = memo_of(ip, peer);
+	n = memo->neighbour;
 	if (pv_likely(memo->generation == ip->neigh.generation &&
 			    pv_addr_equal(&memo->peer, peer) && n->state != PV_NEIGH_STALE)) {
 		n->used = ctx->now;
@@ -41,8 +49,11 @@ next_hop(struct pv_ctx *ctx, const struct pv_addr *peer, bool *local, bool *rout
 	if (*local || !*routed)
 		return NULL;
 	n = pv_neigh_use(ctx, port, &via);
-	if (n != NULL)
-		*memo = (struct pv_path_memo){ *peer, n, ip->neigh.generation };
+	if (n == NULL)
+		return NULL;
+	*memo = (struct pv_path_memo){ *peer, n, ip->neigh.generation };
+	if (!pv_addr_equal(&via, peer))
+		pv_path_hint_set(&ip->hint[v4], ip, peer, n);
 	return n;
 }
 
@@ -124,8 +135,12 @@ void
 pv_ip_confirm(struct pv_ctx *ctx, const struct pv_addr *peer)
 {
 	struct pv_path_memo *memo = memo_of(ctx->ip, peer);
+	bool v4 = pv_addr_is_v4(peer);
+	struct pv_path_hint *hint = &ctx->ip->hint[v4];
 
-	if (memo->generation == ctx->ip->neigh.generation && pv_addr_equal(&memo->peer, peer))
+	if (pv_path_hint_is_for(hint, peer, v4, ctx->ip->neigh.generation))
+		pv_neigh_confirm(ctx, hint->neighbour);
+	else if (memo->generation == ctx->ip->neigh.generation && pv_addr_equal(&memo->peer, peer))
 		pv_neigh_confirm(ctx, memo->neighbour);
 }
 

@@ -9,6 +9,7 @@
 #include "ip/ip.h"
 #include "ip/address.h"
 #include "ip/fragment.h"
+#include "ip/hint.h"
 #include "ip/neigh.h"
 #include "ip/pmtu.h"
 #include "ip/route.h"
@@ -51,6 +52,7 @@ struct pv_ip {
 	struct pv_pmtu pmtu;
 	struct pv_fragments fragments;
 	struct pv_path_memo memo[PV_PATH_MEMO];
+	struct pv_path_hint hint[2]; /* IPv6, IPv4 */
 	struct pv_path loopback;
 	struct pv_ip_limit echo_limit, error_limit;
 	bool (*tcp_error)(struct pv_ctx *ctx, const struct pv_icmp_error *error);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Routes, source addresses, kinds of addresses, path MTUs. */
+#include "base/rng.h"
+#include "ip/neigh.h"
 #include "ip/pmtu.h"
 #include "ip/route.h"
 #include "ip_rig.h"
@@ -131,6 +133,52 @@ test_path_mtu(void)
 	CHECK_EQ(pv_ip_mtu(ctx, &a), 1500, "not longer");
 }
 
+/* What pv_ip_path says against the route table, for peers all over the place: what it remembers of
+ * one must not mislead for another. */
+static bool
+path_is_right(const struct pv_routes *routes, const struct pv_addr *peer)
+{
+	const struct pv_path *path = pv_ip_path(&rig.ctx[0], peer);
+	const struct pv_neighbour *n;
+	struct pv_addr via;
+	uint16_t port;
+
+	if (pv_ip_is_local(&rig.ctx[0], peer))
+		return path->port == PV_PORT_LOOPBACK;
+	if (!pv_route_find(routes, peer, &via, &port))
+		return path == NULL;
+	n = (const struct pv_neighbour *)(const void *)((const char *)path -
+							offsetof(struct pv_neighbour, path));
+	return path->port == port && pv_addr_equal(&n->addr, &via);
+}
+
+static void
+test_paths(void)
+{
+	static const char *const near[] = { "10.9.0.3", "10.9.8.7", "10.9.8.6", "127.0.0.1",
+		"172.16.5.9", "172.16.6.9", "172.20.1.1", "8.8.8.8", "fd09::2", "fd09::3", "::1",
+		"2001:db8:5::7", "2001:db8:6::1", "fe80::9", "4000::1", "fd08::1" };
+	static struct pv_routes routes;
+	uint32_t wrong = 0;
+	struct pv_rng rng;
+
+	pv_rng_seed(&rng, 5);
+	pv_routes_init(&routes, &rig.config);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct pv_addr peer = rig_addr(near[pv_rng_below(&rng, PV_COUNT_OF(near))]);
+		uint32_t byte = pv_addr_is_v4(&peer) ? 12 + pv_rng_below(&rng, 3) :
+						       pv_rng_below(&rng, 7);
+
+		/* A little off, but few enough of them on a link. */
+		if (i % 3 != 0)
+			peer.b[byte] ^= (uint8_t)(1 << pv_rng_below(&rng, 8));
+		if (i % 3 == 2)
+			peer.b[15] ^= (uint8_t)(1 << pv_rng_below(&rng, 8));
+		wrong += !path_is_right(&routes, &peer);
+	}
+	CHECK_EQ(wrong, 0, "every peer is reached by its own route, whoever was reached before");
+}
+
 int
 main(void)
 {
@@ -143,6 +191,7 @@ main(void)
 	test_routes();
 	test_kinds();
 	test_path_mtu();
+	test_paths();
 	rig_stop(&rig);
 	return tap_done();
 }
