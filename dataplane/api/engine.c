@@ -2,6 +2,7 @@
 #include "api/engine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +71,23 @@ pv_engine_settle(struct pv_engine *engine)
 	engine->stepping = false;
 }
 
-/* A full command ring in step mode: who waits for room is who must empty it. */
+/* A full command ring: who waits for room may be who must empty it, a service within its worker's
+ * turn, or in step mode anybody. */
 static void
-yield_step(void *arg)
+yield(void *arg)
 {
-	pv_engine_settle(arg);
+	struct pv_engine *e = arg;
+
+	if (e->config.step && !e->stepping) {
+		pv_engine_settle(e);
+		return;
+	}
+	for (uint16_t w = 0; w < e->config.n_worker; w++)
+		if (e->stepping || (e->workers[w]->running && pthread_equal(e->workers[w]->thread,
+									      pthread_self())))
+			pv_worker_commands(e->workers[w]);
+	if (!e->config.step)
+		sched_yield();
 }
 
 int
@@ -266,7 +279,7 @@ make_bridge(struct pv_engine *e, char *err, size_t cap)
 				e->config.max_connections);
 		return -ENOMEM;
 	}
-	pv_bridge_set_yield(e->bridge, e->config.step ? yield_step : NULL, e);
+	pv_bridge_set_yield(e->bridge, yield, e);
 	if (e->config.n_worker == 1)
 		return 0;
 	e->handover = pv_handover_new(e->config.n_worker);

@@ -228,6 +228,31 @@ pv_backlog_take(struct pv_bridge *bridge, uint64_t handle, struct pv_request *ou
 	return (int)taken;
 }
 
+/* Nobody but other services waits for the lock. */
+int
+pv_backlog_take_own(struct pv_ctx *ctx, uint64_t handle, struct pv_request *out, uint32_t n)
+{
+	struct pv_listener_shared *listener = pv_listener_of(ctx->bridge, handle);
+	uint64_t waiting;
+
+	if (listener == NULL)
+		return -EBADF;
+	if (__atomic_load_n(&listener->status.queued, __ATOMIC_RELAXED) == 0)
+		return 0;
+	listener = lock(ctx->bridge, handle);
+	if (listener == NULL)
+		return -EBADF;
+	waiting = listener->ring[ctx->worker].tail - listener->head[ctx->worker];
+	n = waiting < n ? (uint32_t)waiting : n;
+	if (n > 0) {
+		copy_out(listener, ctx->worker, out, n);
+		__atomic_fetch_sub(&listener->status.queued, n, __ATOMIC_SEQ_CST); /* Q1 */
+		settle_level(&listener->status);
+	}
+	pthread_mutex_unlock(&listener->lock);
+	return (int)n;
+}
+
 int
 pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_request *request)
 {

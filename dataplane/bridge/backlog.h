@@ -45,6 +45,8 @@ int pv_listener_free(struct pv_bridge *bridge, uint64_t handle);
 /* Takes up to n: deferred ones first, then the oldest by when_ns over the workers' rings. Returns
  * how many. */
 int pv_backlog_take(struct pv_bridge *bridge, uint64_t handle, struct pv_request *out, uint32_t n);
+/* The same of the worker's own requests only, for a service that runs in it. */
+int pv_backlog_take_own(struct pv_ctx *ctx, uint64_t handle, struct pv_request *out, uint32_t n);
 /* Puts one back at the head; the limit does not apply. -ENOBUFS: PV_BACKLOG_DEFERRED are there
  * already. */
 int pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_request *request);

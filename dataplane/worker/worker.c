@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "worker/worker.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ init_rooms(struct pv_worker *w, const struct pv_worker_plan *plan)
 		rc = pv_tcp_init(ctx, plan->config, plan->secret);
 	if (rc == 0)
 		pv_ip_owned_by(ctx, pv_tcp_owner);
-	return rc;
+	w->services = pv_services_new(plan->config);
+	return w->services == NULL ? -ENOMEM : rc;
 }
 
 struct pv_worker *
@@ -91,6 +93,7 @@ pv_worker_free(struct pv_worker *w)
 	if (w->ctx.ip != NULL)
 		pv_ip_fini(&w->ctx);
 	pv_tx_fini(&w->ctx);
+	pv_services_free(w->services);
 	free(w);
 }
 
@@ -134,6 +137,7 @@ pv_worker_pending(const struct pv_worker *w)
 	const struct pv_ctx *ctx = &w->ctx;
 
 	return pv_command_waiting(ctx->bridge, ctx->worker) || pv_ip_loopback_waiting(ctx) ||
+	       pv_service_pending(w) ||
 	       (w->handover != NULL && pv_handover_waiting(w->handover, ctx->worker));
 }
 

@@ -22,12 +22,7 @@
 
 struct pv_generator;
 struct pv_handover;
-
-/* The service of a listener on this worker. */
-struct pv_service {
-	uint64_t listener;
-	int kind; /* enum pv_service_kind */
-};
+struct pv_services;
 
 /* TSC cycles spent; written by the worker, read by anyone. */
 struct pv_worker_cycles {
@@ -48,7 +43,7 @@ struct pv_worker {
 	uint64_t stop_until; /* ns; by then at the latest */
 	/* Somebody who shares this thread, in turns (single-core benchmarks). */
 	struct pv_generator *guest;
-	struct pv_service service;
+	struct pv_services *services; /* worker/service.h */
 	struct pv_packet packets[PV_BURST];
 	/* live */
 	pthread_t thread;
