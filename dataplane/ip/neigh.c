@@ -342,8 +342,10 @@ pv_neigh_resolved(struct pv_ctx *ctx, struct pv_neighbour *n)
 	struct rte_mbuf *packet;
 
 	n->path.resolved = 1;
-	while ((packet = take_waiting(&ctx->ip->neigh, n)) != NULL)
+	while ((packet = take_waiting(&ctx->ip->neigh, n)) != NULL) {
+		packet->tx_offload |= n->path.l2_len; /* unknown when its header was built */
 		emit(ctx, n, packet);
+	}
 	if (pv_neigh_is_owner(ctx, n->path.port))
 		pv_neigh_tell_all(ctx, n, true);
 }

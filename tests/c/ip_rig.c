@@ -84,6 +84,7 @@ transmit(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m)
 	current->n_out++;
 	f->port = port;
 	f->len = (uint16_t)m->pkt_len;
+	f->l2_len = m->l2_len;
 	for (uint32_t i = 0; i < m->pkt_len; i++)
 		f->bytes[i] = *(const uint8_t *)rte_pktmbuf_read(m, i, 1, &f->bytes[i]);
 	rte_pktmbuf_free(m);

@@ -22,6 +22,7 @@
 struct rig_frame {
 	uint16_t port;
 	uint16_t len;
+	uint8_t l2_len; /* as the device is told */
 	uint8_t bytes[RIG_FRAME];
 };
 

@@ -7,6 +7,7 @@
 
 #include "ip_rig.h"
 #include "tap.h"
+#include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
 #include "wire/ip6.h"
@@ -111,6 +112,7 @@ static void
 test_offload(void)
 {
 	const struct rig_frame *f;
+	uint8_t reply[64];
 
 	start(true);
 	rig_send_tcp(&rig, 0, "10.9.0.1", 100);
@@ -119,6 +121,12 @@ test_offload(void)
 	CHECK(f != NULL && pv_ld16(f->bytes + 50) == pv_tcp_csum4_seed(PV_IP4_ADDR(10, 9, 0, 2),
 								     PV_IP4_ADDR(10, 9, 0, 1), 120),
 			"and finds the pseudo header's sum for TCP's");
+	CHECK(f != NULL && f->l2_len == 14, "behind a link header of a length that it is told");
+	rig_send_tcp(&rig, 0, "10.9.0.7", 100);
+	rig_drain(&rig);
+	rig_feed(&rig, 0, reply, rig_arp(reply, PV_ARP_REPLY, 7, "10.9.0.2"));
+	f = rig_take(&rig);
+	CHECK(f != NULL && f->len == 154 && f->l2_len == 14, "also of what had to wait for ARP");
 	rig_stop(&rig);
 }
 
