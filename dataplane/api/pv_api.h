@@ -410,8 +410,7 @@ enum pv_generator_close {
 	PV_GENERATOR_CLOSE_NONE = 0,
 	PV_GENERATOR_CLOSE_RST = 1,
 	PV_GENERATOR_CLOSE_FIN = 2,
-	PV_GENERATOR_CLOSE_SERVER =
-			3, /* the server resets; a new one is opened for each that went */
+	PV_GENERATOR_CLOSE_SERVER = 3, /* the server does; a new one is opened for each that went */
 };
 enum pv_generator_flood {
 	PV_GENERATOR_FLOOD_SYN = 0,
@@ -443,7 +442,7 @@ struct pv_generator_stats {
 	uint64_t closes;     /* connections closed by us */
 	uint64_t refused;    /* SYNs answered with RST */
 	uint64_t lost;       /* SYNs not answered in time */
-	uint64_t resets;     /* RSTs for established connections */
+	uint64_t resets;     /* connections ended by the server */
 	uint64_t repeated;   /* SYN-ACKs that came again */
 	uint64_t bad;        /* answers with wrong numbers, flags or checksums */
 	uint64_t flood_sent, flood_answers;

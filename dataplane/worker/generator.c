@@ -184,7 +184,8 @@ take_reset(struct pv_generator *g, uint64_t client)
 	}
 }
 
-/* The server's FIN: acknowledged without state, from the numbers it carries. */
+/* The server's FIN: acknowledged without state, from the numbers it carries; answered by ours where
+ * it is the server that closes. */
 static void
 take_fin(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t client)
 {
@@ -194,6 +195,10 @@ take_fin(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t 
 	f.seq = pv_ld32be(tcp + 8);
 	f.ack = pv_ld32be(tcp + 4) + 1;
 	f.flags = PV_TCP_ACK;
+	if (g->params.close == PV_GENERATOR_CLOSE_SERVER) {
+		f.flags |= PV_TCP_FIN;
+		g->stats.resets++;
+	}
 	put(g, m, &g->ack, &f);
 }
 

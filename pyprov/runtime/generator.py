@@ -33,7 +33,7 @@ class Close(IntEnum):
     NONE = 0
     RST = 1
     FIN = 2
-    SERVER = 3  # the server resets them
+    SERVER = 3  # the server closes them
 
 
 class Flood(IntEnum):

@@ -275,7 +275,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "handshake": arguments.handshake,
         "condition": arguments.condition,
         "deliver": arguments.deliver,
-        "close": arguments.close if _counted(arguments) else "rst by the server",
+        "close": arguments.close if _counted(arguments) else "by the server",
         "family": 6 if arguments.ipv6 else 4,
         "cores": "one each for generator and worker" if both else "generator and worker on one",
         "bounce_cycles": bounces,

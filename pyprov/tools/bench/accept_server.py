@@ -2,7 +2,7 @@
 
 Three ways, as `--deliver` names them: `count` takes them in the worker, `batch` through one call
 for many into an array, `socket` by WSPAccept one by one. With the first the clients close, with the
-others the server lets go of what it took at once, by a reset.
+others the server closes what it took at once: `batch` by a reset, `socket` by a FIN.
 """
 
 from collections.abc import Callable
@@ -108,9 +108,6 @@ class SocketServer:
         family = spi.AF_INET6 if ":" in address[0] else spi.AF_INET
         self._listener = provider.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         provider.WSPBind(self._listener, address)
-        # Accepted sockets inherit it: WSPCloseSocket resets.
-        hard = spi.LINGER(1, 0)
-        provider.WSPSetSockOpt(self._listener, spi.SOL_SOCKET, spi.SO_LINGER, hard)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
         self._event = provider.WSACreateEvent()
         provider.WSPEventSelect(self._listener, self._event, spi.FD_ACCEPT)
