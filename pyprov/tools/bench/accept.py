@@ -196,6 +196,7 @@ class Bench:
                 self._watch(dataplane, generator, server, phase)
             finally:
                 ended.set()
+                server.end()
 
         os.sched_setaffinity(0, {self._python_cpu})
         watcher = threading.Thread(target=watch)

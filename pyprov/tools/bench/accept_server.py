@@ -52,6 +52,9 @@ class Server(Protocol):
     def serve(self, running: Callable[[], bool]) -> None:
         """Take requests while `running()`; returns within a few milliseconds of its end."""
 
+    def end(self) -> None:
+        """Make it see at once that `running()` is over; from another thread."""
+
 
 class CountServer:
     """The worker takes and counts them; Python has nothing to do."""
@@ -71,6 +74,9 @@ class CountServer:
         """Let it work."""
         while running():
             self._wait()
+
+    def end(self) -> None:
+        """It looks often enough."""
 
 
 class BatchServer:
@@ -96,6 +102,9 @@ class BatchServer:
             handles[:n] = rows["handle"][:n]
             dataplane.close_many(handles[:n], CLOSE_ABORT)
 
+    def end(self) -> None:
+        """It looks often enough."""
+
 
 class SocketServer:
     """WSPAccept and WSPCloseSocket, one by one."""
@@ -109,24 +118,23 @@ class SocketServer:
         self._listener = provider.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         provider.WSPBind(self._listener, address)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
-        self._event = provider.WSACreateEvent()
-        provider.WSPEventSelect(self._listener, self._event, spi.FD_ACCEPT)
         self.accepts = 0
 
     def serve(self, running: Callable[[], bool]) -> None:
-        """Take them one by one, non-blocking while some wait."""
+        """Take them one by one, blocking."""
         provider, listener, condition_ = self._spi, self._listener, self._condition
         accept, close = provider.WSPAccept, provider.WSPCloseSocket
-        while running():
-            try:
-                for _ in range(64):
-                    close(accept(listener, condition_)[0])
-                    self.accepts += 1
-            except spi.WSAError as error:
-                if error.code != spi.WSAEWOULDBLOCK:
-                    raise
-                self._event.reset()
-                provider.WSAWaitForMultipleEvents([self._event], timeout=0.001)
+        try:
+            while running():
+                close(accept(listener, condition_)[0])
+                self.accepts += 1
+        except spi.WSAError:
+            if running():
+                raise
+
+    def end(self) -> None:
+        """Wake the call that waits."""
+        self._spi.WSPCloseSocket(self._listener)
 
 
 def listen_params(host: str, port: int, backlog: int, cookies: int) -> ListenParams:
