@@ -272,11 +272,11 @@ moves(const struct pv_status *status, uint32_t mask)
 /* What is ready already is reported at once; a signal would tell of a change that was none, unless
  * its owner says what he has seen. */
 static void
-report_present(struct pv_ctx *ctx, const struct pv_status *status, uint32_t *at)
+report_present(struct pv_ctx *ctx, struct pv_waiter *waiter, const struct pv_status *status,
+		uint32_t *at)
 {
 	uint32_t number = *at;
 	struct pv_watch_node *node = pv_watch_at(ctx->bridge, number);
-	struct pv_waiter *waiter = waiter_of(ctx, node);
 	uint32_t next = node->next;
 
 	if (node->flags & PV_WATCH_SINCE) {
@@ -324,7 +324,8 @@ pv_watch_execute(struct pv_ctx *ctx, struct pv_status *status, const struct pv_c
 	node->mask = mask;
 	node->flags = (uint32_t)(command->b >> 32);
 	__atomic_store_n(&node->cookie, command->c, __ATOMIC_RELAXED);
-	report_present(ctx, status, at);
+	/* It may have been closed meanwhile, but is not free before we have heard of it. */
+	report_present(ctx, set, status, at);
 	return 0;
 }
 

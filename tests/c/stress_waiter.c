@@ -48,10 +48,12 @@ work(void *arg)
 					 ctx->worker;
 			struct pv_status *status = &pv_slot_of(f->bridge, handle[which])->status;
 
-			__atomic_store_n(&status->reads, status->reads + 1, __ATOMIC_RELEASE);
-			pv_report(ctx, status, handle[which], PV_READY_OOB, 0, PV_READY_OOB);
+			/* Before the report: who hears of the last change knows that it was the
+			 * last. */
 			if (reports + 1 == REPORTS)
 				__atomic_fetch_add(&idle, 1, __ATOMIC_RELEASE);
+			__atomic_store_n(&status->reads, status->reads + 1, __ATOMIC_RELEASE);
+			pv_report(ctx, status, handle[which], PV_READY_OOB, 0, PV_READY_OOB);
 		}
 		if (fixture_turn(ctx, counts) == 0 && reports == REPORTS)
 			sleep_if_idle(ctx);
