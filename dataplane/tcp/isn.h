@@ -9,9 +9,12 @@
  * Passive opens:	ISS = PRF(key of the epoch, tuple, peer's ISS) + index	(mod 2^32)
  *
  * The PRF is SipHash-2-4, cut to 32 bits, so that nobody without the key reads the index out of an
- * ISS. The index (8 bits) holds what a SYN cookie must remember when no record is kept:
+ * ISS. Where a record is kept, the index is a clock (RFC 6528) that also counts connections, so
+ * that a SYN that is repeated after its connection ended meets another ISS, and the segments behind
+ * it find nothing. Otherwise the index (8 bits, which the clock leaves out) holds what a SYN cookie
+ * must remember:
  *
- *	7	kind: the parity of the epoch in a cookie, its opposite where a record is kept
+ *	7	the parity of the epoch
  *	6..4	MSS class
  *	3..0	without timestamps: 3..2 window scale class, 1 SACK, 0 free
  *		with timestamps: zero; the low six bits of our TSval, which comes back as TSecr,
@@ -42,7 +45,8 @@ struct pv_isn {
 	struct pv_siphash_key hash;        /* flow table and timestamp offsets */
 	struct pv_siphash_key active;      /* F of RFC 6528 */
 	struct pv_siphash_key secret;
-	uint32_t epoch; /* counts from 2, so that stamp 0 is always stale */
+	uint32_t epoch;   /* counts from 2, so that stamp 0 is always stale */
+	uint32_t records; /* indexes of records given out */
 };
 
 enum { PV_ISN_INDEX_BITS = 8, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
@@ -81,11 +85,13 @@ struct pv_cookie {
 
 /* The index of a cookie. */
 uint32_t pv_cookie_index(const struct pv_isn *isn, const struct pv_cookie *cookie);
-/* The index where a record is kept: any that is no cookie's. */
+/* The index where a record is kept, never one of a cookie; a step is 4 us. */
 static inline uint32_t
-pv_isn_record_index(const struct pv_isn *isn)
+pv_isn_record_index(struct pv_isn *isn, uint64_t now)
 {
-	return ~isn->epoch << 7 & 0x80;
+	uint32_t clock = (uint32_t)(now >> 12) + isn->records++;
+
+	return clock >> PV_ISN_INDEX_BITS != 0 ? clock : clock + (1u << PV_ISN_INDEX_BITS);
 }
 
 /* Our TSval with the options in its low bits; at most now, since timestamps must not go back. */

@@ -147,7 +147,7 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 		return refuse(ctx, packet, listener);
 	if (wants_cookie(ctx, listener))
 		return with_cookie(ctx, packet, listener, agreed);
-	iss = packet->isn + pv_isn_record_index(&tcp->isn);
+	iss = packet->isn + pv_isn_record_index(&tcp->isn, ctx->now);
 	if (pv_unlikely(pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return without_record(ctx, packet, listener, agreed);
 	answer(ctx, packet, listener, iss, tcp->ms + packet->ts_offset, agreed);

@@ -1,7 +1,7 @@
 """Initial sequence numbers, ports and timestamp offsets: what others must not guess (section B).
 
-A passive open's number is a keyed function of the tuple and the peer's number, without a clock; a
-clock drives those of active opens and of a SYN that ends TIME-WAIT.
+A cookie's number is a keyed function of the tuple and the peer's number; to all others a clock of
+4 us is added.
 """
 
 import functools
@@ -15,7 +15,7 @@ from scapy.layers.inet6 import IPv6
 from tests.proofs import proves
 from tests.python.peer import LINUX_OPTIONS
 from tests.python.tcp import wire_rules
-from tests.python.tcp.frames import ACK, RST, SYN, SYN_OPTIONS, Wire, frame4, frame6
+from tests.python.tcp.frames import RST, SYN, SYN_OPTIONS, Wire, frame4, frame6
 from tests.python.tcp.host import PORT, Host
 
 MANY = 4000
@@ -194,14 +194,23 @@ def test_flow_labels_stay_with_a_connection_and_differ_between_them(host):
     assert len(set(labels)) > 35
 
 
-def test_a_tuples_number_does_not_depend_on_the_time_but_on_the_peers(host):
-    """Passive numbers hold no clock: what is asked again in the same epoch gets the same answer."""
-    wire, syn = Wire(host), frame4((5000, PORT), SYN, 77)
-    (first,) = wire.send(syn)
-    wire.send(frame4((5000, PORT), RST, 78))
-    host.lab.advance(1)
-    (second,) = wire.send(syn)
-    wire.send(frame4((5000, PORT), RST, 78))
-    (third,) = wire.send(frame4((5000, PORT), SYN, 78))
-    assert first.seq == second.seq != third.seq
-    assert wire.send(frame4((5000, PORT), RST | ACK, 79, third.seq + 1)) == []
+@proves("B01")
+def test_passive_numbers_of_one_tuple_follow_a_clock_and_count_connections(host):
+    wire, syn, numbers = Wire(host), frame4((5000, PORT), SYN, 77), []
+    for _ in range(5):
+        (answer,) = wire.send(syn)
+        numbers.append(answer.seq)
+        wire.send(frame4((5000, PORT), RST, 78))
+        host.lab.advance(0.5)
+    for a, b in itertools.pairwise(numbers):
+        assert (b - a) % 2**32 == pytest.approx(0.5 / TICK, rel=0.03)
+
+
+@proves("B01")
+def test_at_one_moment_a_tuple_gets_another_number_each_time(host):
+    wire, numbers = Wire(host), set()
+    for _ in range(100):
+        (answer,) = wire.send(frame4((5000, PORT), SYN, 77))
+        numbers.add(answer.seq)
+        wire.send(frame4((5000, PORT), RST, 78))
+    assert len(numbers) == 100
