@@ -144,7 +144,7 @@ test_round_trips(void)
 	pv_rng_seed(&rng, 791);
 	for (unsigned int i = 0; i < 20000; i++) {
 		uint64_t r = pv_rng_u64(&rng), r2 = pv_rng_u64(&rng);
-		struct pv_ip4 back, ip = {
+		struct pv_ip4 back = { 0 }, ip = {
 			.src = (pv_be32)r,
 			.dst = (pv_be32)(r >> 32),
 			.total_len = (uint16_t)(20 + r2 % 200),
