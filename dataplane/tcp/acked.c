@@ -128,6 +128,19 @@ is_duplicate(const struct pv_pcb *pcb, const struct pv_packet *p, const struct p
 	       (p->flags & (PV_TCP_SYN | PV_TCP_FIN)) == 0 && !dlv->window_changed;
 }
 
+/* What waits to be sent and what is in flight share the buffer: it grows to two windows. */
+static void
+tune_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t most = d->config->send_buffer_max, want = d->cwnd < most / 2 ? 2 * d->cwnd : most;
+
+	if (pcb->snd_buffer != 0 || want <= d->snd_limit)
+		return;
+	d->snd_limit = want;
+	pv_stream_set_limit(ctx->bridge, &d->shared->tx, want);
+}
+
 static void
 grow(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 		const struct pv_delivery *dlv, bool may_grow)
@@ -143,6 +156,8 @@ grow(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 
 	if (may_grow)
 		d->cc->acked(ctx, pcb, &ack);
+	if (pv_unlikely(d->cwnd > d->snd_limit / 2))
+		tune_buffer(ctx, pcb);
 	if (pv_seq_lt(d->limited_end, pcb->snd_una))
 		d->limited_end = pcb->snd_una;
 }

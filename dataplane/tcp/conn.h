@@ -59,6 +59,10 @@ bool pv_flow_exists(struct pv_ctx *ctx, const struct pv_tuple *tuple);
  * frees the control block. */
 void pv_time_wait_enter(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
+/* An active open of this tuple may follow the one in TIME-WAIT, whose record is gone then; *iss
+ * lies beyond its numbers. */
+bool pv_time_wait_reuse(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t *iss);
+
 /* RFC 6528: M + F(tuple, key): for active opens and for a SYN into TIME-WAIT. */
 uint32_t pv_isn_active(struct pv_ctx *ctx, const struct pv_tuple *tuple);
 uint32_t pv_ts_offset(struct pv_ctx *ctx, const struct pv_tuple *tuple);

@@ -71,11 +71,14 @@ enum pv_conn_data_flags {
 	PV_DATA_PROBING = 1u << 22, /* a path MTU probe is in flight */
 };
 
+/* What holds sending back for a while. */
+enum pv_limited { PV_LIMITED_NOT, PV_LIMITED_WINDOW, PV_LIMITED_BUFFER };
+
 struct pv_conn_stats {
 	uint64_t bytes_sent, bytes_received, bytes_resent;
 	uint64_t segs_out, segs_in, data_segs_out, data_segs_in;
-	uint64_t rwnd_limited, sndbuf_limited; /* ns */
-	uint32_t resent, dsacks;               /* segments */
+	uint64_t limited[3];     /* ns, by enum pv_limited */
+	uint32_t resent, dsacks; /* segments */
 };
 
 struct pv_conn_data {
@@ -117,6 +120,10 @@ struct pv_conn_data {
 	uint32_t small_end; /* behind the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t max_acked; /* largest segment acknowledged (RFC 5927 7.2) */
 	uint32_t snd_up;
+	uint32_t snd_limit; /* of the tx stream, which grows with cwnd */
+	uint8_t limited;    /* enum pv_limited, since limited_since */
+	uint8_t pad2[7];
+	uint64_t limited_since;
 
 	/* congestion */
 	uint32_t cwnd, ssthresh;

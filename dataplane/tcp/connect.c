@@ -96,27 +96,46 @@ pv_connect_send_syn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_ack_sent(pcb);
 }
 
-/* RFC 6056 3.3.3: a start that nobody can guess, a little further on each time; only ports whose
- * answer comes to this worker. */
+/* What a new connection is called, and where its numbers begin. */
+struct name {
+	struct pv_tuple tuple;
+	uint32_t iss;
+};
+
+/* With `reuse` also after one that is in TIME-WAIT. */
+static bool
+is_free(struct pv_ctx *ctx, struct name *name, bool reuse)
+{
+	if (!pv_flow_exists(ctx, &name->tuple)) {
+		name->iss = pv_isn_active(ctx, &name->tuple);
+		return true;
+	}
+	return reuse && pv_time_wait_reuse(ctx, &name->tuple, &name->iss);
+}
+
+/* RFC 6056 3.3.1: from a start that nobody can guess on, the first one that is free and whose
+ * answer comes to this worker.
+ */
 static int
-choose_port(struct pv_ctx *ctx, struct pv_tuple *tuple)
+choose_port(struct pv_ctx *ctx, struct name *name)
 {
 	uint32_t start = pv_rng_below(&ctx->rng, PORTS);
 
-	for (uint32_t i = 0; i < PORTS; i++) {
-		tuple->local_port = (uint16_t)(PORT_FIRST + (start + i) % PORTS);
-		if (pv_tcp_owner(ctx, tuple) == ctx->worker && !pv_flow_exists(ctx, tuple))
+	for (uint32_t i = 0; i < 2 * PORTS; i++) {
+		name->tuple.local_port = (uint16_t)(PORT_FIRST + (start + i) % PORTS);
+		if (pv_tcp_owner(ctx, &name->tuple) == ctx->worker &&
+				is_free(ctx, name, i >= PORTS))
 			return 0;
 	}
 	return -EADDRINUSE;
 }
 
 static int
-make_tuple(struct pv_ctx *ctx, const struct pv_connect_params *params, struct pv_tuple *tuple)
+make_name(struct pv_ctx *ctx, const struct pv_connect_params *params, struct name *name)
 {
 	struct pv_addr local = params->local;
 
-	*tuple = (struct pv_tuple){
+	name->tuple = (struct pv_tuple){
 		.peer = params->peer,
 		.local_port = params->local_port,
 		.peer_port = params->peer_port,
@@ -131,10 +150,10 @@ make_tuple(struct pv_ctx *ctx, const struct pv_connect_params *params, struct pv
 	}
 	if (pv_ip_path(ctx, &params->peer) == NULL)
 		return -ENETUNREACH;
-	tuple->local = local;
-	if (tuple->local_port == 0)
-		return choose_port(ctx, tuple);
-	return pv_flow_exists(ctx, tuple) ? -EADDRINUSE : 0;
+	name->tuple.local = local;
+	if (name->tuple.local_port == 0)
+		return choose_port(ctx, name);
+	return is_free(ctx, name, true) ? 0 : -EADDRINUSE;
 }
 
 static void
@@ -146,13 +165,12 @@ offer(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_connect_params *pa
 		      (config->timestamps ? PV_PCB_TIMESTAMPS : 0) |
 		      (config->window_scale ? PV_PCB_WSCALE : 0) | (config->ecn ? PV_PCB_ECN : 0) |
 		      (config->nagle ? 0 : PV_PCB_NODELAY);
-	pcb->iss = pv_isn_active(ctx, &pcb->tuple);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->iss + 1;
 	pcb->ts_offset = pv_ts_offset(ctx, &pcb->tuple);
 	pcb->rcv_buffer = params->recv_buffer != 0 ? params->recv_buffer : config->recv_buffer;
 	pcb->snd_buffer = params->send_buffer;
-	pcb->rcv_wscale = config->window_scale ? pv_window_scale(config) : 0;
+	pcb->rcv_wscale = config->window_scale ? pv_window_scale(config, pcb->rcv_buffer) : 0;
 	pcb->ttl = config->ttl;
 	pcb->tos = (uint8_t)(config->dscp << 2);
 	pcb->listener = 0xffff;
@@ -175,17 +193,19 @@ report_failure(struct pv_ctx *ctx, uint64_t handle, int error)
 int
 pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_params *params)
 {
-	struct pv_tuple tuple;
+	struct name name;
 	struct pv_pcb *pcb;
-	int error = make_tuple(ctx, params, &tuple);
+	int error = make_name(ctx, params, &name);
 
 	if (error != 0) {
 		report_failure(ctx, handle, error);
 		return error;
 	}
-	pcb = pv_pcb_adopt(ctx, handle, &tuple, pv_flow_hash(ctx, &tuple));
-	pcb->is_v4 = pv_addr_is_v4(&tuple.peer);
+	pcb = pv_pcb_adopt(ctx, handle, &name.tuple, pv_flow_hash(ctx, &name.tuple));
+	if (pv_never(ctx, pcb == NULL))
+		return -ENOBUFS;
 	pcb->state = PV_SYN_SENT;
+	pcb->iss = name.iss;
 	offer(ctx, pcb, params);
 	error = pv_conn_data_get(ctx, pcb) == NULL ? -ENOBUFS : pv_flow_insert(ctx, pcb);
 	if (error != 0) {
@@ -259,6 +279,7 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pcb->rcv_buffer = d->config->recv_buffer;
 	if (pcb->snd_buffer != 0)
 		pv_stream_set_limit(ctx->bridge, &d->shared->tx, pcb->snd_buffer);
+	d->snd_limit = pv_stream_limit(ctx->bridge, &d->shared->tx);
 	pv_window_set_buffer(ctx, pcb, pcb->rcv_buffer);
 	d->tune_max = d->config->recv_buffer_max;
 	d->tune_seq = pcb->rcv_nxt;
@@ -344,6 +365,20 @@ answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	return PV_C_TCP_SYN_SENT;
 }
 
+/* A RST that fits our SYN. It may be meant for the bits that offered ECN (RFC 3168 6.1.1.1). */
+static enum pv_counter
+refused(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_ECN) != 0) {
+		pcb->flags &= ~(uint32_t)PV_PCB_ECN;
+		pcb->flags |= PV_PCB_SYN_LOST;
+		pv_connect_send_syn(ctx, pcb);
+		return PV_C_TCP_SYN_SENT;
+	}
+	pv_conn_destroy(ctx, pcb, -ECONNREFUSED, false);
+	return PV_C_TCP_RST;
+}
+
 /* RFC 9293 3.10.7.3. */
 enum pv_counter
 pv_connect_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
@@ -358,8 +393,7 @@ pv_connect_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if ((p->flags & PV_TCP_RST) != 0) {
 		if (!acceptable)
 			return PV_C_TCP_SYN_SENT_BAD;
-		pv_conn_destroy(ctx, pcb, -ECONNREFUSED, false);
-		return PV_C_TCP_RST;
+		return refused(ctx, pcb);
 	}
 	if ((p->flags & PV_TCP_SYN) == 0)
 		return PV_C_TCP_SYN_SENT_BAD;

@@ -92,7 +92,7 @@ void pv_window_watch(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* At most what the scale can tell. The stream takes a little more: what rounding up may promise. */
 void pv_window_set_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes);
 void pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
-uint8_t pv_window_scale(const struct pv_tcp_config *config);
+uint8_t pv_window_scale(const struct pv_tcp_config *config, uint32_t buffer);
 
 /* emit.c */
 struct pv_segment_out {

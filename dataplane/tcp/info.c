@@ -43,6 +43,7 @@ from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 {
 	const struct pv_conn_data *d = pcb->data;
 	const struct pv_conn_stats *stats = &d->stats;
+	uint64_t limited[3] = { stats->limited[0], stats->limited[1], stats->limited[2] };
 	uint64_t written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
 
 	out->recovery = d->recovery;
@@ -75,8 +76,9 @@ from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 	out->data_segs_out = stats->data_segs_out;
 	out->data_segs_in = stats->data_segs_in;
 	out->pacing_rate = d->pace_rate;
-	out->rwnd_limited = stats->rwnd_limited / 1000;
-	out->sndbuf_limited = stats->sndbuf_limited / 1000;
+	limited[d->limited] += ctx->now - d->limited_since;
+	out->rwnd_limited = limited[PV_LIMITED_WINDOW] / 1000;
+	out->sndbuf_limited = limited[PV_LIMITED_BUFFER] / 1000;
 }
 
 int

@@ -247,21 +247,38 @@ step_lost(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *lost)
 	return HOLD_NONE;
 }
 
-/* RFC 6675 4, (4): nothing else can be sent in recovery, and the end of the flight was neither
- * SACKed nor resent. */
 static bool
+resend_open(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
+{
+	struct pv_conn_data *d = pcb->data;
+
+	return (rtx->flags & (PV_RTX_SACKED | PV_RTX_LOST | PV_RTX_EVER)) == 0 &&
+	       pv_conn_pipe(pcb, d) + pv_rtx_len(rtx) <= d->cwnd && pv_output_resend(ctx, pcb, rtx);
+}
+
+/*
+ * RFC 6675 4, (3) and (4): in recovery nothing lost is left to send and nothing new can be. Then
+ * what lies below SACKed data, for which RACK has its own rule, and once the end of the flight.
+ */
+static void
 rescue(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
-	struct pv_rtx *last = d->rtx.last;
+	uint32_t sacked = d->rtx.n_sacked;
 
-	if (d->recovery != PV_RECOVERY || (d->flags & PV_DATA_RESCUED) != 0 || last == NULL ||
-			(pcb->flags & PV_PCB_SACK) == 0 ||
-			(last->flags & (PV_RTX_SACKED | PV_RTX_LOST | PV_RTX_EVER)) != 0 ||
-			pv_conn_pipe(pcb, d) + pv_rtx_len(last) > d->cwnd)
-		return false;
-	d->flags |= PV_DATA_RESCUED;
-	return pv_output_resend(ctx, pcb, last);
+	if (d->recovery != PV_RECOVERY || (pcb->flags & PV_PCB_SACK) == 0 || d->rtx.last == NULL)
+		return;
+	if (!pv_rack_in_use(pcb)) {
+		for (struct pv_rtx *rtx = d->rtx.first; rtx != NULL && sacked > 0;
+				rtx = rtx->next) {
+			if ((rtx->flags & PV_RTX_SACKED) != 0)
+				sacked--;
+			else
+				resend_open(ctx, pcb, rtx);
+		}
+	}
+	if ((d->flags & PV_DATA_RESCUED) == 0 && resend_open(ctx, pcb, d->rtx.last))
+		d->flags |= PV_DATA_RESCUED;
 }
 
 static bool
@@ -334,6 +351,26 @@ watch_window(struct pv_ctx *ctx, struct pv_pcb *pcb, enum hold hold)
 	}
 }
 
+/* For how long has what held sending back? */
+static void
+account(struct pv_ctx *ctx, struct pv_pcb *pcb, enum hold hold)
+{
+	struct pv_conn_data *d = pcb->data;
+	enum pv_limited limited = PV_LIMITED_NOT;
+
+	if (hold == HOLD_WINDOW)
+		limited = PV_LIMITED_WINDOW;
+	else if (hold == HOLD_DATA && pcb->snd_una != pcb->snd_nxt &&
+			(__atomic_load_n(&d->shared->tx.flags, __ATOMIC_RELAXED) &
+					PV_STREAM_HUNGRY) != 0)
+		limited = PV_LIMITED_BUFFER;
+	if (pv_likely(limited == d->limited))
+		return;
+	d->stats.limited[d->limited] += ctx->now - d->limited_since;
+	d->limited = (uint8_t)limited;
+	d->limited_since = ctx->now;
+}
+
 bool
 pv_output(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -355,6 +392,7 @@ pv_output(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_conn_timer_set(ctx, pcb, PV_CONN_PACE, ctx->now + PV_MS);
 	d->flags &= ~(uint32_t)PV_DATA_OVERRIDE;
 	watch_window(ctx, pcb, hold);
+	account(ctx, pcb, hold);
 	if (d->stats.segs_out != before)
 		pv_tlp_arm(ctx, pcb);
 	return d->stats.segs_out != before;

@@ -13,6 +13,9 @@
  */
 enum { ISS_STEP = 1 << 17 };
 
+/* So many ns after its end a connection may be opened anew from our side. */
+enum { REUSE_AFTER = 1000000000 };
+
 static void
 enqueue(struct pv_ctx *ctx, uint32_t i)
 {
@@ -148,9 +151,9 @@ newer(const struct pv_packet *packet, const struct pv_record *record)
 
 /* RFC 6528, and beyond all that the old connection sent. */
 static uint32_t
-next_iss(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_record *record)
+next_iss(struct pv_ctx *ctx, const struct pv_tuple *tuple, const struct pv_record *record)
 {
-	uint32_t iss = pv_isn_active(ctx, &packet->tuple);
+	uint32_t iss = pv_isn_active(ctx, tuple);
 	uint32_t after = record->time_wait.snd_nxt;
 
 	return pv_seq_gt(iss, after) ? iss : after + ISS_STEP + (iss & (ISS_STEP - 1));
@@ -174,7 +177,7 @@ syn(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_record *record
 	refused = pv_syn_refuse(ctx, packet, listener);
 	if (refused != 0)
 		return refused;
-	iss = next_iss(ctx, packet, record);
+	iss = next_iss(ctx, &packet->tuple, record);
 	end(ctx, pv_flow_index(place->bucket->entry[place->slot]), packet->hash, place);
 	return pv_syn_reopen(ctx, packet, listener, iss);
 }
@@ -201,6 +204,30 @@ pv_time_wait_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_rec
 	if ((packet->seq != record->time_wait.rcv_nxt || len != 0) && pv_challenge_allowed(ctx))
 		acknowledge(ctx, packet, record);
 	return PV_C_TCP_TIME_WAIT;
+}
+
+/* RFC 6191 3 from the other side: our timestamps, which only grow for a tuple, tell the two apart.
+ */
+bool
+pv_time_wait_reuse(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t *iss)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	uint32_t hash = pv_flow_hash(ctx, tuple);
+	struct pv_flow_place place;
+	uint32_t entry = pv_flow_find(&tcp->flows, hash, tuple, &place);
+	const struct pv_record *record;
+	uint64_t began;
+
+	if (entry == PV_FLOW_NONE || pv_flow_kind(entry) != PV_FLOW_TIME_WAIT)
+		return false;
+	record = &tcp->time_wait.pool.record[pv_flow_index(entry)];
+	began = pv_record_ns(record->deadline, ctx->now) -
+		(uint64_t)ctx->tcp_config.time_wait * 1000000;
+	if (!record->time_wait.timestamps || ctx->now < began + REUSE_AFTER)
+		return false;
+	*iss = next_iss(ctx, tuple, record);
+	end(ctx, pv_flow_index(entry), hash, &place);
+	return true;
 }
 
 int

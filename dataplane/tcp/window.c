@@ -114,10 +114,9 @@ pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p
 }
 
 uint8_t
-pv_window_scale(const struct pv_tcp_config *config)
+pv_window_scale(const struct pv_tcp_config *config, uint32_t buffer)
 {
-	uint32_t most = config->recv_buffer_max > config->recv_buffer ? config->recv_buffer_max :
-									config->recv_buffer;
+	uint32_t most = config->recv_buffer_max > buffer ? config->recv_buffer_max : buffer;
 	uint8_t scale = 0;
 
 	while (scale < PV_TCP_WSCALE_MAX && most > UNSCALED_MAX << scale)

@@ -272,7 +272,9 @@ peer_connect(struct peer *peer, uint16_t window)
 bool
 peer_start_connect(struct peer *peer, struct seg *syn)
 {
-	struct pv_connect_params connect = { .peer = addr_of(PEER_IP), .peer_port = PEER_PORT };
+	struct pv_connect_params connect = {
+		.peer = addr_of(PEER_IP), .peer_port = PEER_PORT, .local_port = peer->local_port
+	};
 
 	if (pv_connect(peer->engine, &connect, &peer->handle) != 0)
 		return false;

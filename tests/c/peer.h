@@ -40,6 +40,7 @@ struct peer {
 	uint64_t listener, handle;
 	uint32_t our_iss, peer_iss;
 	uint16_t port, peer_port; /* the engine's, the peer's */
+	uint16_t local_port;      /* for peer_start_connect; 0: any */
 	uint32_t ts;              /* the peer's timestamp clock; 0: no timestamps */
 	uint32_t ts_recent;
 	uint32_t rtt; /* ms between the engine's SYN or SYN-ACK and its answer */

@@ -369,6 +369,40 @@ unreachable_all_along(struct seg syn)
 	CHECK_EQ(peer_error(&peer), -EHOSTUNREACH, "a time-out says what ICMP said");
 }
 
+/* Ends the connection from our side, to TIME-WAIT. */
+static void
+end_here(void)
+{
+	pv_close(peer.engine, peer.handle, PV_CLOSE_GRACEFUL);
+	peer_drain(&peer);
+	peer_says(F, 1, 2);
+	peer_drain(&peer);
+}
+
+static void
+same_again(void)
+{
+	uint32_t iss, ts;
+	struct seg syn;
+
+	printf("# the same connection again\n");
+	peer_open(&peer, NULL);
+	peer.local_port = 12345;
+	CHECK(peer_accept(&peer, 60000), "a connection");
+	iss = peer.our_iss;
+	ts = peer.ts_recent;
+	end_here();
+	peer_advance(&peer, 999);
+	CHECK(!peer_start_connect(&peer, &syn), "its name can't be used again at once");
+	CHECK_EQ(peer_error(&peer), -EADDRINUSE, "it is in use");
+	pv_close(peer.engine, peer.handle, PV_CLOSE_GRACEFUL);
+	peer_advance(&peer, 100);
+	CHECK(peer_start_connect(&peer, &syn), "but after a second, by its timestamps");
+	CHECK((int32_t)(peer.our_iss - iss) > 2, "with greater numbers");
+	CHECK((int32_t)(syn.opts.tsval - ts) > 0, "and a greater timestamp");
+	peer_close(&peer);
+}
+
 int
 main(void)
 {
@@ -393,5 +427,6 @@ main(void)
 	opening("closed early", NULL, closed_early);
 	opening("unreachable", NULL, unreachable);
 	opening("unreachable all along", NULL, unreachable_all_along);
+	same_again();
 	return tap_done();
 }

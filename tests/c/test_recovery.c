@@ -172,6 +172,32 @@ by_scoreboard(void)
 }
 
 static void
+next_segment(void)
+{
+	flight(14480);
+	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 65535,
+			.opts = { .n_sack = 3,
+					.sack = { { nth(7), nth(8) }, { nth(5), nth(6) },
+							{ nth(3), nth(4) } } });
+	CHECK(is_nth(0), "the first hole");
+	CHECK(is_silent(), "no more at once");
+	for (uint32_t i = 1; i < 3; i++) {
+		ack(i);
+		CHECK(is_nth(i), "the next hole");
+		peer_drain(&peer);
+	}
+	peer_advance(&peer, 10);
+	SEND(&peer, .seq = 1, .ack = nth(4), .flags = A, .win = 65535,
+			.opts = { .n_sack = 2,
+					.sack = { { nth(7), nth(8) }, { nth(5), nth(6) } } });
+	CHECK(is_nth(4), "nothing lost, nothing new: what lies below SACKed data");
+	ack(4);
+	ack(6);
+	CHECK_EQ(peer_info(&peer).retrans + peer_info(&peer).sacked >= 2, 1, "and so on");
+	CHECK_EQ(peer_counter(&peer, "TCP_RTO"), 0, "without a time-out");
+}
+
+static void
 rack(void)
 {
 	flight(60000);
@@ -483,6 +509,20 @@ with_ecn(void)
 			.opts = { .present = PV_TCP_OPT_MSS, .mss = 1460 });
 	CHECK_EQ(peer_info(&peer).options & 8, 0, "a mirrored offer is no agreement");
 	peer_close(&peer);
+	peer_open(&peer, ecn_connect);
+	peer_start_connect(&peer, &syn);
+	SEND(&peer, .ack = 1, .flags = PV_TCP_RST | A);
+	CHECK_EQ(peer_receive(&peer).flags, PV_TCP_SYN, "refused: once more without the offer");
+	SEND(&peer, .ack = 1, .flags = PV_TCP_RST | A);
+	CHECK_EQ(peer_error(&peer), -ECONNREFUSED, "refused again: refused");
+	peer_close(&peer);
+	peer_open(&peer, ecn_connect);
+	peer_start_connect(&peer, &syn);
+	peer_next(&peer, 10000);
+	CHECK(peer_receive(&peer).flags != PV_TCP_SYN, "silence: the offer again");
+	peer_next(&peer, 10000);
+	CHECK_EQ(peer_receive(&peer).flags, PV_TCP_SYN, "then without it");
+	peer_close(&peer);
 }
 
 int
@@ -492,6 +532,7 @@ main(void)
 	with("no duplicates", reno, not_duplicates);
 	with("no false fast retransmit", reno, no_false_fast_retransmit);
 	with("scoreboard", no_rack, by_scoreboard);
+	with("next segment", no_rack, next_segment);
 	with("RACK", NULL, rack);
 	with("RACK waits", NULL, rack_waits);
 	with("RACK and reordering", NULL, rack_reordering);
