@@ -177,8 +177,11 @@ def is_empty(host, targets):
 
 @proves("V01")
 @pytest.mark.timeout(300)
-def test_a_hundred_thousand_spoiled_frames():
-    rng = random.Random(2)
+@pytest.mark.parametrize(
+    "seed", [1, *(pytest.param(s, marks=pytest.mark.slow) for s in range(2, 20))]
+)
+def test_a_hundred_thousand_spoiled_frames(seed):
+    rng = random.Random(seed)
     known = good_frames()
     with Host(provider=SMALL, backlog=64) as host:
         witness = Witness(host)
