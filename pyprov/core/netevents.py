@@ -14,8 +14,16 @@ counters against what they were when they were last looked at:
 - While the head of a listener's backlog is a deferred request, FD_ACCEPT is silent: its counter is
   not looked at, and the dataplane is asked not to set the event object for it.
 
-Order. The event is reset before the counters are read: an arrival in between sets it again. The
-dataplane's watch is made before the counters are read at registration, for the same reason.
+Order, so that nothing falls between two stools:
+
+- The event is reset before the counters are read: an arrival in between sets it again.
+- A counter is read before one looks whether what it announces still holds, and that is looked up
+  where the dataplane puts it before it counts: the bytes in the stream and the requests in the
+  queue, not the readiness bits, which come after. So an arrival that was counted is there to be
+  seen, or was taken.
+- The dataplane's watch begins a little after it was asked for. It is told what the counters were
+  before (`watch_since`), and sets the event if they have moved since; what came before that is
+  recorded here.
 """
 
 from __future__ import annotations
@@ -83,6 +91,7 @@ class NetEvents:
         event: the event object, None without a registration.
         mask: FD_* bits asked for.
         pending: FD_* bits on the record.
+        reads: the counter of arriving bytes when it was last looked at.
         errors: the error codes of FD_CONNECT and FD_CLOSE on the record.
         connected: FD_CONNECT was recorded, or is never to be.
         syncing: a thread is changing the dataplane's watch.
@@ -94,13 +103,13 @@ class NetEvents:
         "_closes",
         "_oobs",
         "_qos",
-        "_reads",
         "_writes",
         "connected",
         "errors",
         "event",
         "mask",
         "pending",
+        "reads",
         "syncing",
         "watched",
     )
@@ -117,7 +126,7 @@ class NetEvents:
 
     def forget_counters(self) -> None:
         """Begin with a fresh status record."""
-        self._reads = self._writes = self._oobs = self._accepts = self._closes = self._qos = 0
+        self.reads = self._writes = self._oobs = self._accepts = self._closes = self._qos = 0
 
     def wanted(self, socket: Socket) -> Watched:
         """Return what the dataplane should watch for."""
@@ -132,16 +141,19 @@ class NetEvents:
         deferred = socket.deferred if self.mask & FD_ACCEPT else ()
         return Watched(event, socket.handle, bits, deferred)
 
-    def record_connection(self, status: Status, *, data: bool) -> None:
-        """Bring the record up to date for a connection."""
-        if status.reads != self._reads:
-            self._reads = status.reads
+    def record_reads(self, reads: int, *, data: bool) -> None:
+        """Look at arrivals of stream bytes, and whether any wait."""
+        if reads != self.reads:
+            self.reads = reads
             if data:
                 self.pending |= FD_READ
-        if status.oobs != self._oobs:
-            self._oobs = status.oobs
-            if status.ready & port.READY_OOB:
-                self.pending |= FD_OOB
+
+    def record_connection(self, status: Status) -> None:
+        """Look at all else that happens to a connection."""
+        oobs = status.oobs
+        if oobs != self._oobs and status.ready & port.READY_OOB:
+            self._oobs = oobs
+            self.pending |= FD_OOB
         if status.writes != self._writes:
             self._writes = status.writes
             self.pending |= FD_WRITE
@@ -154,10 +166,11 @@ class NetEvents:
             self.pending |= FD_QOS
 
     def record_listener(self, status: Status) -> None:
-        """Bring the record up to date for a listener that has no deferred head."""
-        if status.accepts != self._accepts:
-            self._accepts = status.accepts
-            if status.ready & port.READY_ACCEPT:
+        """Look at arrivals of requests, if there is no deferred head."""
+        accepts = status.accepts
+        if accepts != self._accepts:
+            self._accepts = accepts
+            if status.queued:
                 self.pending |= FD_ACCEPT
 
     def record_connect(self, code: int) -> None:
@@ -167,16 +180,16 @@ class NetEvents:
             self.pending |= FD_CONNECT
             self.errors[FD_CONNECT] = code
 
-    def read_again(self, status: Status, *, data: bool) -> None:
+    def read_again(self, reads: int, *, data: bool) -> None:
         """Stream bytes were asked for: FD_READ is enabled again."""
-        self._reads = status.reads
+        self.reads = reads
         self.pending = self.pending & ~FD_READ | (FD_READ if data else 0)
 
     def accept_again(self, status: Status) -> None:
         """A request was asked for: FD_ACCEPT is enabled again."""
         self._accepts = status.accepts
         self.pending &= ~FD_ACCEPT
-        if status.ready & port.READY_ACCEPT:
+        if status.queued:
             self.pending |= FD_ACCEPT
 
     def signal(self) -> None:

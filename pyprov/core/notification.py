@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pyprov.core.socket import Socket
     from pyprov.winsock.structs import WSANETWORKEVENTS
 
-_ENDED = port.READY_CLOSE | port.READY_ERROR
-
 
 def event_select(control: Control, socket: Socket, event: object, mask: object) -> None:
     """Register an event object for FD_* bits; mask 0 ends the registration.
@@ -169,10 +167,12 @@ def _record(control: Control, socket: Socket, events: NetEvents) -> None:
         poll_connect(control, socket)
     if socket.state is State.CONNECTED:
         status = control.status(socket)
-        data = has_data(control, socket)
+        reads = status.reads
+        data = reads != events.reads and has_data(control, socket)
         with control.lock:
             events.record_connect(0)
-            events.record_connection(status, data=data)
+            events.record_reads(reads, data=data)
+            events.record_connection(status)
     elif socket.state is State.LISTENING and not socket.deferred:
         status = control.status(socket)
         with control.lock:
@@ -196,11 +196,6 @@ def _has_died(control: Control, handle: int) -> bool:
 
 def has_data(control: Control, socket: Socket) -> bool:
     """Whether stream bytes wait in a connection; its end alone is none."""
-    ready = control.status(socket).ready
-    if not ready & port.READY_READ:
-        return False
-    if not ready & _ENDED:
-        return True
     try:
         return control.dataplane.readable(socket.handle) > 0
     except DataplaneError:
@@ -211,10 +206,10 @@ def after_receive(control: Control, socket: Socket, events: NetEvents) -> None:
     """A receiving call was made, with whatever result."""
     if socket.state is not State.CONNECTED:
         return
-    status = control.status(socket)
+    reads = control.status(socket).reads
     data = has_data(control, socket)
     with control.lock:
-        events.read_again(status, data=data)
+        events.read_again(reads, data=data)
         events.signal()
 
 

@@ -145,14 +145,26 @@ def test_g19_a_request_that_was_reset_is_10054(world):
     assert spi.WSPAccept(listener)[1] == other.address
 
 
-def test_a_request_that_was_withdrawn_is_10013(fake_world):
+@pytest.mark.parametrize(
+    ("held", "error", "name"),
+    [
+        (False, errno.ECONNRESET, "ECONNRESET"),
+        (False, errno.ECONNABORTED, "ECONNRESET"),
+        (False, errno.ETIMEDOUT, "EACCES"),
+        (True, errno.ECONNRESET, "ECONNRESET"),
+        (True, errno.ECONNABORTED, "EACCES"),
+        (True, errno.ETIMEDOUT, "EACCES"),
+    ],
+)
+def test_a_request_that_was_withdrawn_is_10013(fake_world, held, error, name):
     spi = fake_world.spi
     listener = fake_world.listener()
-    client = fake_world.client(80)
-    client.fail(-errno.ETIMEDOUT)
-    with fails("EACCES") as caught:
+    peer = fake_world.dataplane.request(80, held=held)
+    peer.reset(-error)
+    with fails(name) as caught:
         spi.WSPAccept(listener)
-    assert caught.value.addr == client.address
+    assert caught.value.addr == ("10.9.0.1", 40000)
+    assert fake_world.dataplane.connections() == []
 
 
 def test_g26_a_peer_that_has_finished_is_accepted(world):

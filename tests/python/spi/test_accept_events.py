@@ -234,6 +234,19 @@ def test_accept_many_enables_fd_accept_again(world, listener):
     assert listener.seen() == 0
 
 
+def test_accept_many_ends_a_deferral(world, listener):
+    spi = world.spi
+    for _ in range(3):
+        world.client(80)
+    world.settle()
+    with fails("WSATRY_AGAIN"):
+        spi.WSPAccept(listener.s, lambda *_: spi.CF_DEFER)
+    listener.seen()
+    assert len(spi.accept_many(listener.s, 2)) == 2
+    assert listener.is_set
+    assert listener.seen() == spi.FD_ACCEPT
+
+
 # ---- what an accepted socket inherits
 
 

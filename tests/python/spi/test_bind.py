@@ -140,6 +140,22 @@ def test_an_exclusive_port_is_blocked_by_connections_that_remain(world):
     spi.WSPBind(new(spi), (world.address, 80))
 
 
+def test_an_exclusive_listener_that_its_condition_closes_leaves_the_port_free(world):
+    spi = world.spi
+    listener = new(spi, exclusive_address=True)
+    spi.WSPBind(listener, (world.address, 80))
+    spi.WSPListen(listener, 5)
+    world.client(80)
+
+    def condition(*_):
+        spi.WSPCloseSocket(listener)
+        return spi.CF_ACCEPT
+
+    s, _ = spi.WSPAccept(listener, condition)
+    spi.WSPBind(new(spi), (world.address, 80))
+    spi.WSPCloseSocket(s)
+
+
 def test_a_plain_port_is_free_while_connections_remain(world):
     spi = world.spi
     world.pair(80)
