@@ -272,8 +272,10 @@ def test_cleanup_ends_all_calls(spi, listener, threads):
     sockets = [pair(spi, listener)[1] for _ in range(5)]
 
     def call(verb, *args):
-        with fails("EINTR"):
+        with pytest.raises(spi.WSAError) as caught:
             verb(*args)
+        # The other end is ours too, and its reset may be faster.
+        assert caught.value.code in {spi.WSAEINTR, spi.WSAECONNRESET}
 
     for s in sockets:
         threads.start(call, spi.WSPRecv, s, bytearray(1))
