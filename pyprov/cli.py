@@ -20,6 +20,7 @@ from pyprov.tools.errors import Failed, Unusable
 # "word" or "word word": (module, what it does). In the order of the overview.
 TOOLS: dict[str, tuple[str, str]] = {
     "doctor": ("pyprov.tools.doctor", "what this machine lacks, and the command that mends it"),
+    "serve": ("pyprov.tools.serve", "a service behind a listener, with a condition if you like"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
 }
