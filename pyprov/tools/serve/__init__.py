@@ -1,8 +1,7 @@
 r"""`pyprov serve`: a service behind a listener, until SIGINT or SIGTERM.
 
-The built-in services run in the workers. With a condition function, on a conditional listener, and
-for a Python function as the service, requests are accepted in Python and each connection has a
-thread:
+The built-in services run in the workers. With a condition function, and for a Python function as
+the service, requests are accepted in Python and each connection has a thread:
 
     def hello(spi, s, peer):            # pyprov serve --service MODULE:hello
         spi.WSPSend(s, b"hello\n")      # the connection is closed when this returns
@@ -38,7 +37,6 @@ from pyprov.winsock.constants import (
     SOCK_STREAM,
 )
 from pyprov.winsock.errors import WSAError
-from pyprov.winsock.options import SO_CONDITIONAL_ACCEPT, SOL_SOCKET
 
 if TYPE_CHECKING:
     import argparse
@@ -114,12 +112,10 @@ class InPython:
         return {"accepted": self._acceptor.accepted, "rejected": self._acceptor.rejected}
 
 
-def listen(spi: Provider, where: Where, backlog: int, *, hold: bool = False) -> int:
-    """Make a listening SOCKET; `hold` is SO_CONDITIONAL_ACCEPT."""
+def listen(spi: Provider, where: Where, backlog: int) -> int:
+    """Make a listening SOCKET."""
     family = AF_INET6 if where.family == 6 else AF_INET
     listener = spi.WSPSocket(family, SOCK_STREAM, IPPROTO_TCP)
-    if hold:
-        spi.WSPSetSockOpt(listener, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1)
     spi.WSPBind(listener, where if where.family == 4 else (*where, 0, 0))
     spi.WSPListen(listener, backlog)
     return listener
@@ -138,9 +134,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--condition", metavar="MODULE:FUNCTION", help="decides on each connection request"
-    )
-    parser.add_argument(
-        "--conditional-accept", action="store_true", help="hold each SYN until it is decided"
     )
     parser.add_argument(
         "--backlog",
@@ -182,13 +175,12 @@ def _serve(
     begin = time.monotonic()
     dataplane = engine.start(config)
     try:
-        in_python = arguments.condition or arguments.conditional_accept
-        if arguments.service in IN_WORKERS and not in_python:
+        if arguments.service in IN_WORKERS and not arguments.condition:
             server: Server = InWorkers(dataplane, where, arguments.backlog, arguments.service)
         else:
             _allow_many_threads()
             spi = Provider(dataplane, limits_of(config))
-            listener = listen(spi, where, arguments.backlog, hold=arguments.conditional_accept)
+            listener = listen(spi, where, arguments.backlog)
             server = InPython(
                 Acceptor(dataplane, spi, listener, function, arguments.condition, ending.ask)
             )

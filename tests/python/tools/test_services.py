@@ -23,11 +23,11 @@ def two():
 class Server:
     """A service at b, and its users at a."""
 
-    def __init__(self, two, service, condition=None, *, hold=False):
+    def __init__(self, two, service, condition=None):
         self.two = two
         self.failures = []
         spi = two.b.spi
-        listener = listen(spi, Where(two.b.address, 80), 16, hold=hold)
+        listener = listen(spi, Where(two.b.address, 80), 16)
         self.acceptor = Acceptor(
             two.b.dataplane, spi, listener, service, condition, self.failures.append
         )
