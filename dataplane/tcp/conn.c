@@ -40,7 +40,7 @@ all_acked(const struct pv_pcb *pcb, const struct pv_conn_data *d)
 void
 pv_conn_report_turn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	struct pv_conn_data *d = pcb->data;
+	struct pv_conn_data *d = pv_conn_data_of(pcb);
 	struct pv_status *status;
 	uint32_t set = 0, clear = 0;
 

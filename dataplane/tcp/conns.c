@@ -142,9 +142,9 @@ pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb)
 void
 pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	struct pv_conn_data *d = pcb->data;
+	struct pv_conn_data *d = pv_conn_data_of(pcb);
 
-	if ((pcb->flags & PV_PCB_TOUCHED) == 0 || d == NULL)
+	if (d == NULL)
 		return;
 	pv_timer_cancel(&ctx->wheel, &pcb->timer);
 	pv_rtx_clear(&ctx->conns->rtx, &d->rtx);

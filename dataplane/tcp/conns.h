@@ -36,6 +36,13 @@ struct pv_conn_data *pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Everything but lines 0 and 1 and what the bridge holds: timer, queues, data. */
 void pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
+/* What there is, without a look at the third line of a connection that never used it. */
+static inline struct pv_conn_data *
+pv_conn_data_of(const struct pv_pcb *pcb)
+{
+	return (pcb->flags & PV_PCB_TOUCHED) != 0 ? pcb->data : NULL;
+}
+
 static inline struct pv_conn_data *
 pv_conn_data_get(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {

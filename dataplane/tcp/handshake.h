@@ -17,6 +17,8 @@
 #include "tcp/flow_table.h"
 #include "tcp/listener.h"
 
+/* What a configuration lets us agree on: enum pv_agreed, without a window scale's value. */
+uint8_t pv_syn_offer(const struct pv_tcp_config *config);
 /* A SYN without RST for which there is no record. packet->isn is filled. */
 enum pv_counter pv_syn_segment(
 		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);

@@ -13,19 +13,19 @@
 /* The peer's MSS is not believed below this. */
 enum { MSS_FLOOR = 64 };
 
-static uint32_t
+enum { FLAGS_SHIFT = 4 }; /* from PV_AGREED_* to PV_PCB_* */
+
+static_assert(PV_AGREED_WSCALE >> FLAGS_SHIFT == PV_PCB_WSCALE &&
+				PV_AGREED_SACK >> FLAGS_SHIFT == PV_PCB_SACK &&
+				PV_AGREED_TIMESTAMPS >> FLAGS_SHIFT == PV_PCB_TIMESTAMPS &&
+				PV_AGREED_ECN >> FLAGS_SHIFT == PV_PCB_ECN,
+		"what was agreed on moves into the flags as it is");
+
+static inline uint32_t
 flags_of(const struct pv_tcp_config *config, const struct pv_handshake *handshake)
 {
-	uint32_t flags = PV_PCB_QUEUED;
+	uint32_t flags = PV_PCB_QUEUED | (uint32_t)handshake->agreed >> FLAGS_SHIFT;
 
-	if (handshake->agreed & PV_AGREED_TIMESTAMPS)
-		flags |= PV_PCB_TIMESTAMPS;
-	if (handshake->agreed & PV_AGREED_SACK)
-		flags |= PV_PCB_SACK;
-	if (handshake->agreed & PV_AGREED_WSCALE)
-		flags |= PV_PCB_WSCALE;
-	if (handshake->agreed & PV_AGREED_ECN)
-		flags |= PV_PCB_ECN;
 	if (!config->nagle)
 		flags |= PV_PCB_NODELAY;
 	if (handshake->syn_ack_again)

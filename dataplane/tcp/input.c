@@ -182,34 +182,40 @@ act(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	}
 }
 
-/* Few outcomes are different: each is added to its counter once. */
-static inline void
-count(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
+/*
+ * Whole, nobody else's, in one piece: such a buffer goes back as it is. (That one piece has no next
+ * is not looked at: it stands in the buffer's second line.)
+ */
+static inline bool
+is_plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
 {
-	uint8_t *times = ctx->tcp->outcomes, different[PV_BURST];
-	uint32_t n_different = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		different[n_different] = packets[i].outcome;
-		n_different += times[packets[i].outcome]++ == 0;
-	}
-	for (uint32_t i = 0; i < n_different; i++) {
-		pv_count_n(&ctx->counters, different[i], times[different[i]]);
-		times[different[i]] = 0;
-	}
+	return m->pool == pool && m->nb_segs == 1 && RTE_MBUF_DIRECT(m) &&
+	       rte_mbuf_refcnt_read(m) == 1;
 }
 
+/* Counts what became of each, and frees what nobody has taken. */
 static inline void
-free_mbufs(struct pv_packet *packets, uint32_t n)
+end(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	struct rte_mbuf *mbufs[PV_BURST];
-	uint32_t left = 0;
+	struct rte_mempool *pool = NULL;
+	void *plain[PV_BURST];
+	uint32_t n_plain = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		mbufs[left] = packets[i].mbuf;
-		left += packets[i].mbuf != NULL;
+		struct rte_mbuf *m = packets[i].mbuf;
+
+		pv_count(&ctx->counters, packets[i].outcome);
+		if (m == NULL)
+			continue;
+		if (pv_unlikely(pool == NULL))
+			pool = m->pool;
+		if (pv_likely(is_plain(m, pool)))
+			plain[n_plain++] = m;
+		else
+			rte_pktmbuf_free(m);
 	}
-	rte_pktmbuf_free_bulk(mbufs, left);
+	if (n_plain != 0)
+		rte_mempool_put_bulk(pool, plain, n_plain);
 }
 
 static void
@@ -221,14 +227,14 @@ burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	look(ctx, packets, n);
 	act(ctx, packets, n);
 	pv_handshake_flush(ctx);
-	count(ctx, packets, n);
-	free_mbufs(packets, n);
+	end(ctx, packets, n);
 }
 
 void
 pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
 	ctx->tcp->ms = pv_tcp_ms(ctx);
+	ctx->tcp->offer = pv_syn_offer(&ctx->tcp_config);
 	for (; n > PV_BURST; n -= PV_BURST, packets += PV_BURST)
 		burst(ctx, packets, PV_BURST);
 	if (n != 0)

@@ -56,9 +56,9 @@ enum pv_tcp_state {
 };
 
 enum pv_pcb_flags {
-	PV_PCB_TIMESTAMPS = 1u << 0, /* agreed on both SYNs */
+	PV_PCB_WSCALE = 1u << 0, /* agreed on both SYNs; in the order of enum pv_agreed */
 	PV_PCB_SACK = 1u << 1,
-	PV_PCB_WSCALE = 1u << 2,
+	PV_PCB_TIMESTAMPS = 1u << 2,
 	PV_PCB_ECN = 1u << 3,
 	PV_PCB_ACTIVE = 1u << 4, /* we sent the first SYN */
 	PV_PCB_NODELAY = 1u << 5,

@@ -45,8 +45,11 @@ struct pv_record {
 
 static_assert(sizeof(struct pv_record) == 64, "a half-open connection is one cache line");
 
-/* What both sides of a connection agreed on with their SYNs; the peer's window scale in the low
- * four bits. */
+/*
+ * What both sides of a connection agreed on with their SYNs; the peer's window scale in the low
+ * four bits. The bits of the options stand in the order that they have in wire/tcp_opt.h and in the
+ * control block's flags, so that they move together.
+ */
 enum pv_agreed {
 	PV_AGREED_WSCALE_MASK = 0x0f,
 	PV_AGREED_WSCALE = 0x10,

@@ -275,7 +275,7 @@ pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet
 		packet->outcome = (uint8_t)pv_connect_segment(ctx, pcb, packet);
 		return;
 	}
-	if (pcb->data == NULL && (packet->flags & PV_TCP_RST) != 0) {
+	if ((packet->flags & PV_TCP_RST) != 0 && pv_conn_data_of(pcb) == NULL) {
 		packet->outcome = (uint8_t)check_rst(ctx, pcb, packet);
 		return;
 	}

@@ -9,7 +9,6 @@
 
 #include <stdint.h>
 
-#include "base/counters.h"
 #include "base/ctx.h"
 #include "base/packet.h"
 #include "base/wheel.h"
@@ -43,7 +42,7 @@ struct pv_tcp {
 	struct pv_rate resets, challenges;
 	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
 	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
-	uint8_t outcomes[PV_C_COUNT]; /* of the burst under way; else zero */
+	uint8_t offer;            /* enum pv_agreed: what the configuration lets us agree on */
 	struct pv_burst_requests requests;
 } pv_cache_aligned;
 

@@ -9,22 +9,45 @@
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
 
-/* What is agreed on if this SYN is answered. */
-static inline uint8_t
-negotiate(const struct pv_tcp_config *config, const struct pv_packet *packet)
-{
-	uint8_t options = packet->options, agreed = 0;
+enum {
+	OPTIONS_SHIFT = 3, /* from PV_TCP_OPT_* to PV_AGREED_* */
+	OPTIONS = PV_AGREED_WSCALE | PV_AGREED_SACK | PV_AGREED_TIMESTAMPS,
+	ECN_SETUP = PV_TCP_ECE | PV_TCP_CWR, /* RFC 3168 6.1.1: an ECN-setup SYN has both */
+};
 
-	if ((options & PV_TCP_OPT_WSCALE) != 0 && config->window_scale)
-		agreed = (uint8_t)(PV_AGREED_WSCALE | packet->wscale);
-	if ((options & PV_TCP_OPT_SACKOK) != 0 && config->sack)
-		agreed |= PV_AGREED_SACK;
-	if ((options & PV_TCP_OPT_TS) != 0 && config->timestamps)
-		agreed |= PV_AGREED_TIMESTAMPS;
-	/* RFC 3168 6.1.1: an ECN-setup SYN has both. */
-	if (config->ecn && (packet->flags & (PV_TCP_ECE | PV_TCP_CWR)) == (PV_TCP_ECE | PV_TCP_CWR))
-		agreed |= PV_AGREED_ECN;
-	return agreed;
+static_assert(PV_TCP_OPT_WSCALE << OPTIONS_SHIFT == PV_AGREED_WSCALE &&
+				PV_TCP_OPT_SACKOK << OPTIONS_SHIFT == PV_AGREED_SACK &&
+				PV_TCP_OPT_TS << OPTIONS_SHIFT == PV_AGREED_TIMESTAMPS,
+		"options are agreed on all at once");
+
+uint8_t
+pv_syn_offer(const struct pv_tcp_config *config)
+{
+	uint8_t offer = 0;
+
+	if (config->window_scale)
+		offer |= PV_AGREED_WSCALE;
+	if (config->sack)
+		offer |= PV_AGREED_SACK;
+	if (config->timestamps)
+		offer |= PV_AGREED_TIMESTAMPS;
+	if (config->ecn)
+		offer |= PV_AGREED_ECN;
+	return offer;
+}
+
+/* What is agreed on if this SYN is answered: what it has and we offer. */
+static inline uint8_t
+negotiate(const struct pv_ctx *ctx, const struct pv_packet *packet)
+{
+	uint32_t asked = (uint32_t)packet->options << OPTIONS_SHIFT & OPTIONS;
+
+	if (pv_unlikely((packet->flags & ECN_SETUP) == ECN_SETUP))
+		asked |= PV_AGREED_ECN;
+	asked &= ctx->tcp->offer;
+	if (asked & PV_AGREED_WSCALE)
+		asked |= packet->wscale;
+	return (uint8_t)asked;
 }
 
 static void
@@ -140,7 +163,7 @@ enum pv_counter
 pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	uint8_t agreed = negotiate(&ctx->tcp_config, packet);
+	uint8_t agreed = negotiate(ctx, packet);
 	uint32_t iss;
 
 	if (pv_unlikely(!welcome(ctx, packet, listener)))
@@ -168,7 +191,7 @@ enum pv_counter
 pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
 		uint32_t iss)
 {
-	uint8_t agreed = negotiate(&ctx->tcp_config, packet);
+	uint8_t agreed = negotiate(ctx, packet);
 
 	if (pv_never(ctx, pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return PV_C_TCP_SYN_DROPPED_FULL;

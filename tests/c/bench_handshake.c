@@ -28,9 +28,9 @@
 
 enum { WINDOWS = 1001, WINDOW = 1000, BURST = 64, PORT = 80, OPENS = 21, MBUFS = 4095 };
 
-enum stage { IP, PARSE, HASH, PRF, LOOK, ACT, FLUSH, COUNT, FREE, TIMERS, DRAIN, CLOSE, STAGES };
+enum stage { IP, PARSE, HASH, PRF, LOOK, ACT, FLUSH, END, TIMERS, DRAIN, CLOSE, STAGES };
 static const char *const stage_name[] = { "ip", "parse", "hash", "prf", "look", "act", "flush",
-	"count", "free", "timers", "drain", "close" };
+	"end", "timers", "drain", "close" };
 
 static uint64_t cycles[STAGES];
 static struct pv_ctx ctx;
@@ -93,10 +93,8 @@ timed_burst(struct pv_packet *packets, uint32_t n, uint64_t t)
 	t = tick(ACT, t);
 	pv_handshake_flush(&ctx);
 	t = tick(FLUSH, t);
-	count(&ctx, packets, n);
-	t = tick(COUNT, t);
-	free_mbufs(packets, n);
-	return tick(FREE, t);
+	end(&ctx, packets, n);
+	return tick(END, t);
 }
 
 static uint64_t
@@ -106,6 +104,7 @@ serve(struct rte_mbuf **frames, uint32_t n, uint64_t t)
 
 	ctx.now = t * 10 / 26;
 	ctx.tcp->ms = pv_tcp_ms(&ctx);
+	ctx.tcp->offer = pv_syn_offer(&ctx.tcp_config);
 	n = pv_ip_input(&ctx, 0, frames, n, packets);
 	return timed_burst(packets, n, tick(IP, t));
 }
