@@ -222,7 +222,7 @@ def test_a_wrong_ack_in_syn_received_is_reset(host):
 @both
 @proves("C11", "K01")
 def test_a_syn_is_repeated_with_back_off(host, v6):
-    end, app = host.connect(v6=v6)
+    _, app = host.connect(v6=v6)
     host.lab.advance(130)
     syns = host.peer.frames()
     assert [f.time for f in syns] == pytest.approx([0, 1, 3, 7, 15, 31, 63], abs=0.02)
@@ -234,7 +234,7 @@ def test_a_syn_is_repeated_with_back_off(host, v6):
 @pytest.mark.parametrize(("retries", "seconds"), [(0, 1), (2, 7), (6, 127), (7, 247)])
 def test_the_time_of_giving_up_is_configured(retries, seconds):
     with Host(tcp={"syn_retries": retries}) as host:
-        end, app = host.connect()
+        _, app = host.connect()
         host.lab.advance(seconds - 0.1)
         assert app.state == "SYN-SENT"
         host.lab.advance(0.2)
@@ -242,7 +242,6 @@ def test_the_time_of_giving_up_is_configured(retries, seconds):
         assert app.status.ready & READY_CONNECT
         assert len(host.peer.frames()) == retries + 1
         assert host.counter("TCP_TIMED_OUT") == 1
-        end.ack = 0
         app.close()
         assert host.dataplane.connections() == []
         assert host.peer.frames(300) == []
