@@ -302,6 +302,7 @@ class Lib:
     PV_IO_PEEK: Final[int]
     PV_IO_OOB: Final[int]
     PV_IO_MORE: Final[int]
+    PV_IO_WHOLE: Final[int]
     PV_OPT_NODELAY: Final[int]
     PV_OPT_KEEPALIVE: Final[int]
     PV_OPT_KEEPALIVE_IDLE: Final[int]
@@ -383,7 +384,7 @@ class Lib:
         self, engine: Engine, waiter: int, handle: int, mask: int, flags: int, cookie: int, /
     ) -> int: ...
     def pv_waiter_take(self, engine: Engine, waiter: int, out: Pointer, n: int, /) -> int: ...
-    def pv_waiter_wait(self, engine: Engine, waiter: int, timeout_ns: int, /) -> int: ...
+    def pv_waiter_wait(self, engine: Engine, waiter: int, timeout_ns: int, also: int, /) -> int: ...
     def pv_waiter_ring(self, engine: Engine, waiter: int, /) -> int: ...
     def pv_generator_start(
         self,

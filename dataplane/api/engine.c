@@ -104,7 +104,7 @@ await(struct pv_engine *engine, struct pv_answer *answer)
 {
 	pv_engine_settle(engine);
 	while (atomic_load_explicit(&answer->pending, memory_order_acquire) != 0)
-		pv_bridge_waiter_wait(engine->bridge, answer->waiter, -1);
+		pv_bridge_waiter_wait(engine->bridge, answer->waiter, -1, -1);
 }
 
 int

@@ -399,8 +399,9 @@ int pv_watch(struct pv_engine *engine, int waiter, uint64_t handle, uint32_t mas
 /* Takes up to n changed handles; never blocks. */
 int pv_waiter_take(struct pv_engine *engine, int waiter, struct pv_ready *out, uint32_t n);
 /* Spins, arms, re-checks, sleeps. 1: something is ready or pv_waiter_ring came, 0: time is up
- * (timeout_ns < 0: none), -EINTR: a signal. */
-int pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns);
+ * (timeout_ns < 0: none), -EINTR: a signal, or `also` is readable, a descriptor of the caller's
+ * (-1: none). */
+int pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns, int also);
 int pv_waiter_ring(struct pv_engine *engine, int waiter); /* wakes its sleeper, from any thread */
 
 /* ---- traffic generator: the client side of an accept benchmark

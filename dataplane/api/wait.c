@@ -60,11 +60,11 @@ pv_waiter_take(struct pv_engine *engine, int waiter, struct pv_ready *out, uint3
 }
 
 int
-pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns)
+pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns, int also)
 {
 	int rc = pv_engine_usable(engine);
 
-	return rc != 0 ? rc : pv_bridge_waiter_wait(engine->bridge, waiter, timeout_ns);
+	return rc != 0 ? rc : pv_bridge_waiter_wait(engine->bridge, waiter, timeout_ns, also);
 }
 
 int

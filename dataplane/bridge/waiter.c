@@ -162,19 +162,21 @@ now_ns(void)
 	return t.tv_sec * NS_PER_S + t.tv_nsec;
 }
 
-/* 1: readable, 0: time is up, -errno. */
+/* 1: readable, 0: time is up, -EINTR: the other one is (-1: none), or a signal, -errno. */
 static int
-poll_until(int fd, int64_t deadline)
+poll_until(int fd, int also, int64_t deadline)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = also, .events = POLLIN } };
 	int64_t left = deadline == INT64_MAX ? 0 : deadline - now_ns();
 	struct timespec t = { .tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S };
 	int n;
 
 	if (left < 0)
 		t = (struct timespec){ .tv_sec = 0 };
-	n = ppoll(&p, 1, deadline == INT64_MAX ? NULL : &t, NULL);
-	return n < 0 ? -errno : n;
+	n = ppoll(p, 2, deadline == INT64_MAX ? NULL : &t, NULL);
+	if (n <= 0)
+		return n < 0 ? -errno : 0;
+	return p[0].revents != 0 ? 1 : -EINTR;
 }
 
 static bool
@@ -192,7 +194,7 @@ spin(struct pv_waiter *waiter, int64_t until)
 
 /* 1: there may be something, 0: time is up, -errno. */
 static int
-sleep_until(struct pv_waiter *waiter, int64_t deadline)
+sleep_until(struct pv_waiter *waiter, int also, int64_t deadline)
 {
 	int result = 1;
 
@@ -200,7 +202,7 @@ sleep_until(struct pv_waiter *waiter, int64_t deadline)
 	pv_doorbell_arm(&waiter->bell);
 	if (!something(waiter) &&
 			__atomic_load_n(&waiter->number, __ATOMIC_ACQUIRE) != PV_WAITER_NONE)
-		result = poll_until(waiter->bell.fd, deadline);
+		result = poll_until(waiter->bell.fd, also, deadline);
 	if (result == 1)
 		pv_doorbell_clear(&waiter->bell);
 	/* The others' bell may have been among what was cleared. */
@@ -214,7 +216,8 @@ sleep_until(struct pv_waiter *waiter, int64_t deadline)
 }
 
 static int
-wait_until(struct pv_bridge *bridge, struct pv_waiter *waiter, int number, int64_t deadline)
+wait_until(struct pv_bridge *bridge, struct pv_waiter *waiter, int number, int also,
+		int64_t deadline)
 {
 	int64_t start = now_ns(), spin_end = start + (int64_t)bridge->spin_us * NS_PER_US;
 	int result;
@@ -222,7 +225,7 @@ wait_until(struct pv_bridge *bridge, struct pv_waiter *waiter, int number, int64
 	if (spin_end > start && spin(waiter, spin_end < deadline ? spin_end : deadline))
 		return 1;
 	do {
-		result = sleep_until(waiter, deadline);
+		result = sleep_until(waiter, also, deadline);
 		if (__atomic_load_n(&waiter->number, __ATOMIC_ACQUIRE) != (uint32_t)number)
 			return -EBADF;
 		if (take_something(waiter))
@@ -232,7 +235,7 @@ wait_until(struct pv_bridge *bridge, struct pv_waiter *waiter, int number, int64
 }
 
 int
-pv_bridge_waiter_wait(struct pv_bridge *bridge, int number, int64_t timeout_ns)
+pv_bridge_waiter_wait(struct pv_bridge *bridge, int number, int64_t timeout_ns, int also)
 {
 	struct pv_waiter *waiter = acquire(bridge, number);
 	int64_t deadline = INT64_MAX;
@@ -243,13 +246,13 @@ pv_bridge_waiter_wait(struct pv_bridge *bridge, int number, int64_t timeout_ns)
 	if (timeout_ns > 0 && timeout_ns < INT64_MAX / 2)
 		deadline = now_ns() + timeout_ns;
 	if (waiter->kind == PV_WAITER_SIGNAL)
-		result = poll_until(waiter->bell.fd, timeout_ns == 0 ? 0 : deadline);
+		result = poll_until(waiter->bell.fd, also, timeout_ns == 0 ? 0 : deadline);
 	else if (take_something(waiter))
 		result = 1;
 	else if (timeout_ns == 0)
 		result = 0;
 	else
-		result = wait_until(bridge, waiter, number, deadline);
+		result = wait_until(bridge, waiter, number, also, deadline);
 	pv_waiter_unref(bridge, waiter);
 	return result;
 }

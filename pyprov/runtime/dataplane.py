@@ -8,7 +8,6 @@ for a lock.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import select
@@ -16,7 +15,6 @@ import struct
 import sys
 import threading
 import time
-from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,10 +27,13 @@ from pyprov.core.port import (
     DataplaneError,
     Info,
     OwnAddress,
-    Ready,
     Request,
 )
 from pyprov.runtime import abi
+from pyprov.runtime.failure import StartError, check
+from pyprov.runtime.interrupts import NONE, Interrupts
+from pyprov.runtime.status import Home, StatusView
+from pyprov.runtime.waiter import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,21 +43,15 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from pyprov._dataplane import Array, Config, Engine, Iov, Pointer, TcpConfig
-    from pyprov._dataplane import Status as StatusRecord
     from pyprov.core.port import Buffers, ConnectParams, ListenParams
 
 abi.check(ffi, lib)
 
 _REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
-_READY: Final = struct.Struct("<QQI4x")
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
 _FRAME_SIZE: Final = 65536 + 64
 _HERE: Final = str(Path(__file__).parent)
-
-
-class StartError(Exception):
-    """EAL or an engine did not start; the text is one line with the cause and the cure."""
 
 
 def start_eal(arguments: Sequence[str]) -> None:
@@ -80,58 +75,6 @@ def _check_start(result: int, text: Array[bytes]) -> None:
     if result < 0:
         why = ffi.string(text).decode(errors="replace").strip()
         raise StartError(why or f"the dataplane did not start: {os.strerror(-result)}")
-
-
-def _check(result: int, verb: str) -> int:
-    if result < 0:
-        raise DataplaneError(result, verb)
-    return result
-
-
-class Home:
-    """Is the engine still there?"""
-
-    __slots__ = ("alive",)
-
-    def __init__(self) -> None:
-        self.alive = True
-
-
-class _Field:
-    """One member of a status view."""
-
-    __slots__ = ("_get",)
-
-    def __init__(self, name: str) -> None:
-        self._get: Callable[[StatusRecord], int] = attrgetter(name)
-
-    def __get__(self, view: _StatusView, owner: type[_StatusView]) -> int:
-        # Between these two lines no other thread can run, so the engine can't go away.
-        return self._get(view.record) if view.home.alive else 0
-
-
-class _StatusView:
-    """core.port.Status on a record in shared memory."""
-
-    __slots__ = ("home", "record")
-
-    def __init__(self, record: StatusRecord, home: Home) -> None:
-        self.record = record
-        self.home = home
-
-    generation = _Field("generation")
-    ready = _Field("ready")
-    reads = _Field("reads")
-    writes = _Field("writes")
-    oobs = _Field("oobs")
-    accepts = _Field("accepts")
-    closes = _Field("closes")
-    qos = _Field("qos")
-    error = _Field("error")
-    state = _Field("state")
-    queued = _Field("queued")
-    rx_total = _Field("rx_total")
-    tx_acked = _Field("tx_acked")
 
 
 class _Bell:
@@ -185,95 +128,7 @@ def _inside(frame: FrameType | None) -> bool:
 
 def _others_inside() -> bool:
     me = threading.get_ident()
-    return any(_inside(top) for thread, top in sys._current_frames().items() if thread != me)
-
-
-class Waiter:
-    """core.port.Waiter on a waiter of the engine."""
-
-    __slots__ = ("_dataplane", "_number", "_scratch")
-
-    _SCRATCH = 256
-
-    def __init__(self, dataplane: EngineDataplane, number: int) -> None:
-        self._dataplane = dataplane
-        self._number = number
-        self._scratch = ffi.new("struct pv_ready[]", self._SCRATCH)
-
-    def watch(self, handle: int, mask: int, *, once: bool = False, cookie: int = 0) -> None:
-        """See core.port.Waiter."""
-        flags = lib.PV_WATCH_ONCE if once else 0
-        engine = self._dataplane.engine
-        _check(lib.pv_watch(engine, self._number, handle, mask, flags, cookie), "watch")
-
-    def watch_since(self, handle: int, mask: int, seen: int) -> None:
-        """See core.port.Waiter."""
-        engine = self._dataplane.engine
-        result = lib.pv_watch(engine, self._number, handle, mask, lib.PV_WATCH_SINCE, seen)
-        _check(result, "watch")
-
-    def take(self, n: int = 256) -> list[Ready]:
-        """See core.port.Waiter."""
-        n = min(n, self._SCRATCH)
-        engine = self._dataplane.engine
-        count = _check(lib.pv_waiter_take(engine, self._number, self._scratch, n), "take")
-        memory = ffi.buffer(self._scratch, count * _READY.size)
-        return [Ready(*row) for row in _READY.iter_unpack(memory)]
-
-    def wait(self, timeout_ns: int | None = None) -> bool:
-        """See core.port.Waiter."""
-        return self._dataplane.sleep(self._number, timeout_ns)
-
-    def wait_for(self, handle: int, mask: int, timeout_ns: int | None = None) -> int:
-        """See core.port.Waiter."""
-        dataplane = self._dataplane
-        status, generation = dataplane.status(handle), handle & 0xFFFFFFFF
-        end = None if timeout_ns is None else dataplane.now() + timeout_ns
-        while status.generation == generation:
-            bits = status.ready & mask
-            if bits:
-                return bits
-            left = None if end is None else end - dataplane.now()
-            if (left is not None and left <= 0) or not self._wait_once(handle, mask, left):
-                break
-        return status.ready & mask if status.generation == generation else 0
-
-    def _wait_once(self, handle: int, mask: int, timeout_ns: int | None) -> bool:
-        """Sleep until the handle is reported; False: it was something else."""
-        try:
-            self.watch(handle, mask, once=True)
-        except DataplaneError as error:
-            if error.error == -errno.EBADF:
-                return False
-            raise
-        reported = False
-        try:
-            self.wait(timeout_ns)
-        finally:
-            reported = any(ready.handle == handle for ready in self.take())
-            if not reported:
-                with contextlib.suppress(DataplaneError):
-                    self.watch(handle, 0)
-                self.take()
-        return reported
-
-    def ring(self) -> None:
-        """See core.port.Waiter."""
-        _check(lib.pv_waiter_ring(self._dataplane.engine, self._number), "ring")
-
-    def fileno(self) -> int:
-        """See core.port.Waiter."""
-        return _check(lib.pv_waiter_fd(self._dataplane.engine, self._number), "fileno")
-
-    def close(self) -> None:
-        """See core.port.Waiter."""
-        number, self._number = self._number, -1
-        if number >= 0:
-            self._dataplane.close_waiter(number)
-
-    def __del__(self) -> None:
-        with contextlib.suppress(DataplaneError):
-            self.close()
+    return any(_inside(top) for thread, top in sys._current_frames().items() if thread != me)  # noqa: SLF001 - documented
 
 
 class EngineDataplane:
@@ -325,13 +180,19 @@ class EngineDataplane:
         del self.engine, self._stopping
         self.home.alive = False
         os.eventfd_write(stopping.fd, 1)
-        # Two references are ours: the local name and getrefcount's argument. A third may be a
-        # traceback's; then it is the stacks that tell.
-        while sys.getrefcount(engine) > 2 and _others_inside():
+        self._empty(engine)
+        check(lib.pv_engine_stop(engine, flush_ns), "stop")
+
+    def _empty(self, engine: Engine) -> None:
+        """Wait until no other thread is in C with the engine.
+
+        Three references are ours: a name in `stop`, one here, and getrefcount's argument. A fourth
+        may be a traceback's; then it is the stacks that tell.
+        """
+        while sys.getrefcount(engine) > 3 and _others_inside():
             for number in list(self._waiters):
                 lib.pv_waiter_ring(engine, number)
             os.sched_yield()
-        _check(lib.pv_engine_stop(engine, flush_ns), "stop")
 
     # Listeners
 
@@ -350,19 +211,19 @@ class EngineDataplane:
         record.half_open_overflow = params.half_open_overflow
         record.syn_cookies = params.syn_cookies
         handle = ffi.new("uint64_t *")
-        _check(lib.pv_listen(self.engine, record, handle), "listen")
+        check(lib.pv_listen(self.engine, record, handle), "listen")
         return handle[0]
 
     def listener_update(self, listener: int, backlog: int, *, paused: bool) -> None:
         result = lib.pv_listener_update(self.engine, listener, backlog, paused)
-        _check(result, "listener_update")
+        check(result, "listener_update")
 
     def listener_close(self, listener: int) -> None:
-        _check(lib.pv_listener_close(self.engine, listener), "listener_close")
+        check(lib.pv_listener_close(self.engine, listener), "listener_close")
 
     def accept(self, listener: int) -> Request | None:
         record = ffi.new("struct pv_request *")
-        if not _check(lib.pv_accept(self.engine, listener, record, 1), "accept"):
+        if not check(lib.pv_accept(self.engine, listener, record, 1), "accept"):
             return None
         return Request._make(_REQUEST.unpack(ffi.buffer(record)))
 
@@ -370,12 +231,12 @@ class EngineDataplane:
         if out.dtype != REQUEST_DTYPE:
             raise TypeError("accept_many fills an array of core.port.REQUEST_DTYPE")
         rows = ffi.from_buffer("struct pv_request[]", out, require_writable=True)
-        return _check(lib.pv_accept(self.engine, listener, rows, len(out)), "accept_many")
+        return check(lib.pv_accept(self.engine, listener, rows, len(out)), "accept_many")
 
     def defer(self, listener: int, request: Request) -> None:
         record = ffi.new("struct pv_request *")
         ffi.buffer(record)[:] = _REQUEST.pack(*request)
-        _check(lib.pv_defer(self.engine, listener, record), "defer")
+        check(lib.pv_defer(self.engine, listener, record), "defer")
 
     # Connections
 
@@ -389,34 +250,34 @@ class EngineDataplane:
         record.send_buffer = params.send_buffer
         record.qos = params.qos
         handle = ffi.new("uint64_t *")
-        _check(lib.pv_connect(self.engine, record, handle), "connect")
+        check(lib.pv_connect(self.engine, record, handle), "connect")
         return handle[0]
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
         vector, n, _memory = _vector(buffers, writable=False)
         count = lib.pv_send(self.engine, handle, vector, n, flags)
-        return None if count == -errno.EAGAIN else _check(count, "send")
+        return None if count == -errno.EAGAIN else check(count, "send")
 
     def recv(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
         vector, n, _memory = _vector(buffers, writable=True)
         count = lib.pv_recv(self.engine, handle, vector, n, flags)
-        return None if count == -errno.EAGAIN else _check(count, "recv")
+        return None if count == -errno.EAGAIN else check(count, "recv")
 
     def readable(self, handle: int) -> int:
-        return _check(lib.pv_readable(self.engine, handle), "readable")
+        return check(lib.pv_readable(self.engine, handle), "readable")
 
     def shutdown_send(self, handle: int) -> None:
-        _check(lib.pv_shutdown_send(self.engine, handle), "shutdown_send")
+        check(lib.pv_shutdown_send(self.engine, handle), "shutdown_send")
 
     def shutdown_receive(self, handle: int) -> None:
-        _check(lib.pv_shutdown_receive(self.engine, handle), "shutdown_receive")
+        check(lib.pv_shutdown_receive(self.engine, handle), "shutdown_receive")
 
     def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
-        _check(lib.pv_close(self.engine, handle, how), "close")
+        check(lib.pv_close(self.engine, handle, how), "close")
 
     def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:
         numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
-        return _check(lib.pv_close_many(self.engine, numbers, len(handles), how), "close_many")
+        return check(lib.pv_close_many(self.engine, numbers, len(handles), how), "close_many")
 
     def send_many(
         self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
@@ -440,15 +301,15 @@ class EngineDataplane:
         results = np.empty(n, np.int64)
         numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
         out = ffi.from_buffer("int64_t[]", results, require_writable=True)
-        _check(verb(self.engine, numbers, entries, out, n), "many")
+        check(verb(self.engine, numbers, entries, out, n), "many")
         return results
 
     def set_option(self, handle: int, option: int, value: int) -> None:
-        _check(lib.pv_set_option(self.engine, handle, option, value), "set_option")
+        check(lib.pv_set_option(self.engine, handle, option, value), "set_option")
 
     def info(self, handle: int) -> Info:
         record = ffi.new("struct pv_info *")
-        _check(lib.pv_get_info(self.engine, handle, record), "info")
+        check(lib.pv_get_info(self.engine, handle, record), "info")
         ends = (bytes(ffi.buffer(record.local.b)), bytes(ffi.buffer(record.peer.b)))
         return Info(*ends, *(getattr(record, name) for name in Info.__slots__[2:]))
 
@@ -457,17 +318,17 @@ class EngineDataplane:
         numbers, cursor = ffi.new("uint64_t[]", page), ffi.new("uint64_t *")
         found: list[int] = []
         while True:
-            n = _check(lib.pv_connections(self.engine, numbers, page, cursor), "connections")
+            n = check(lib.pv_connections(self.engine, numbers, page, cursor), "connections")
             if n == 0:
                 return found
             found += ffi.unpack(numbers, n)
 
-    def status(self, handle: int) -> _StatusView:
+    def status(self, handle: int) -> StatusView:
         record = lib.pv_status_of(self.engine, handle)
         if not record:
             foreign = os.getpid() != self._process
             raise DataplaneError(-errno.EOWNERDEAD if foreign else -errno.EBADF, "status")
-        return _StatusView(record, self.home)
+        return StatusView(record, self.home)
 
     # Waiting
 
@@ -485,37 +346,52 @@ class EngineDataplane:
         return self._open(lib.PV_WAITER_SIGNAL, fd)
 
     def _open(self, kind: int, fd: int) -> Waiter:
-        number = _check(lib.pv_waiter_open(self.engine, kind, fd), "open_waiter")
+        number = check(lib.pv_waiter_open(self.engine, kind, fd), "open_waiter")
         self._waiters.add(number)
         return Waiter(self, number)
 
     def close_waiter(self, number: int) -> None:
         """Close a waiter by its number, for Waiter.close."""
         self._waiters.discard(number)
-        _check(lib.pv_waiter_close(self.engine, number), "close_waiter")
+        check(lib.pv_waiter_close(self.engine, number), "close_waiter")
 
     def sleep(self, waiter: int, timeout_ns: int | None) -> bool:
         """Sleep on a waiter; a lab does this in virtual time."""
+        if self.is_rung(waiter):
+            return True
         left = _FOREVER if timeout_ns is None else max(timeout_ns, 0)
         end = time.monotonic_ns() + left
-        while True:
-            result = lib.pv_waiter_wait(self.engine, waiter, left)
-            if not self.home.alive:
-                raise DataplaneError(-errno.ESHUTDOWN, "wait")
-            if result != -errno.EINTR:
-                return _check(result, "wait") == 1
-            if left != _FOREVER:
-                left = max(end - time.monotonic_ns(), 0)
+        with Interrupts() as signals:
+            while True:
+                result = lib.pv_waiter_wait(self.engine, waiter, left, signals.fd)
+                if not self.home.alive:
+                    raise DataplaneError(-errno.ESHUTDOWN, "wait")
+                if result != -errno.EINTR:
+                    return check(result, "wait") == 1
+                signals.take()
+                if left != _FOREVER:
+                    left = max(end - time.monotonic_ns(), 0)
+
+    def is_rung(self, waiter: int) -> bool:
+        """Ask whether a sleep on this waiter would end at once; that takes the ring away."""
+        return check(lib.pv_waiter_wait(self.engine, waiter, 0, -1), "wait") == 1
 
     def wait_fds(self, fds: Sequence[int], timeout_ns: int | None = None) -> list[int]:
         stopping = self._stopping
-        poll = select.poll()
-        for fd in {stopping.fd, *fds}:
-            poll.register(fd, select.POLLIN)
-        ready = {fd for fd, _ in poll.poll(None if timeout_ns is None else timeout_ns / 1e6)}
-        if stopping.fd in ready:
-            raise DataplaneError(-errno.ESHUTDOWN, "wait_fds")
-        return [fd for fd in fds if fd in ready]
+        end = None if timeout_ns is None else time.monotonic_ns() + timeout_ns
+        with Interrupts() as signals:
+            poll = select.poll()
+            for fd in {stopping.fd, *fds} | ({signals.fd} - {NONE}):
+                poll.register(fd, select.POLLIN)
+            while True:
+                left = None if end is None else max(end - time.monotonic_ns(), 0) / 1e6
+                ready = {fd for fd, _ in poll.poll(left)}
+                if stopping.fd in ready:
+                    raise DataplaneError(-errno.ESHUTDOWN, "wait_fds")
+                found = [fd for fd in fds if fd in ready]
+                if found or signals.fd not in ready:
+                    return found
+                signals.take()
 
     def start_service(self, function: Callable[[], None], name: str) -> None:
         threading.Thread(target=until_stop(function), name=name, daemon=True).start()
@@ -525,9 +401,7 @@ class EngineDataplane:
     def counters(self, worker: int | None = None) -> dict[str, int]:
         n = lib.pv_counter_count()
         values = ffi.new("uint64_t[]", n)
-        _check(
-            lib.pv_counters(self.engine, -1 if worker is None else worker, values, n), "counters"
-        )
+        check(lib.pv_counters(self.engine, -1 if worker is None else worker, values, n), "counters")
         names = (ffi.string(lib.pv_counter_name(i)).decode() for i in range(n))
         return dict(zip(names, ffi.unpack(values, n), strict=True))
 
@@ -535,28 +409,27 @@ class EngineDataplane:
 
     def configure(self, tcp: TcpConfig) -> None:
         """Replace the [tcp] table for connections and listeners made from now on."""
-        _check(lib.pv_engine_configure(self.engine, tcp), "configure")
+        check(lib.pv_engine_configure(self.engine, tcp), "configure")
 
     def reset(self) -> None:
         """Abort all connections without a packet and empty all tables."""
-        _check(lib.pv_engine_reset(self.engine), "reset")
+        check(lib.pv_engine_reset(self.engine), "reset")
 
 
 class StepDataplane(EngineDataplane):
     """An engine in step mode: no thread, a virtual clock, frames as bytes. One caller at a time."""
 
+    def _empty(self, engine: Engine) -> None:
+        """Nobody can be inside: the caller is the only one."""
+
     def step(self, now_ns: int) -> None:
         """Run one turn at the given time, which never goes back."""
-        _check(lib.pv_engine_step(self.engine, now_ns), "step")
-
-    def is_rung(self, waiter: int) -> bool:
-        """Ask whether a sleep on this waiter would end at once; that takes the ring away."""
-        return _check(lib.pv_waiter_wait(self.engine, waiter, 0), "wait") == 1
+        check(lib.pv_engine_step(self.engine, now_ns), "step")
 
     def inject(self, port: int, frame: Buffer) -> None:
         """Let a frame arrive at the next turn."""
         data = ffi.from_buffer(frame)
-        _check(lib.pv_engine_inject(self.engine, port, data, len(data)), "inject")
+        check(lib.pv_engine_inject(self.engine, port, data, len(data)), "inject")
 
     def collect(self, port: int) -> list[tuple[int, bytes]]:
         """Take the frames sent since the last call, with their times in nanoseconds."""
@@ -564,7 +437,7 @@ class StepDataplane(EngineDataplane):
         memory, when = ffi.new("char[]", _FRAME_SIZE), ffi.new("uint64_t *")
         while True:
             result = lib.pv_engine_collect(self.engine, port, memory, _FRAME_SIZE, when)
-            size = _check(result, "collect")
+            size = check(result, "collect")
             if size == 0:
                 return frames
             frames.append((when[0], bytes(ffi.buffer(memory, size))))

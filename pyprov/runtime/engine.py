@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from pyprov.core.port import Dataplane, DataplaneError
 from pyprov.runtime import convert, dataplane, eal
-from pyprov.runtime.dataplane import EngineDataplane, StartError
+from pyprov.runtime.dataplane import EngineDataplane
+from pyprov.runtime.failure import StartError
 
 if TYPE_CHECKING:
     from types import FrameType

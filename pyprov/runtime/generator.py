@@ -16,7 +16,8 @@ import numpy as np
 
 from pyprov._dataplane import ffi, lib
 from pyprov.core.port import DataplaneError, pack_address
-from pyprov.runtime.dataplane import EngineDataplane, StartError
+from pyprov.runtime.dataplane import EngineDataplane
+from pyprov.runtime.failure import StartError
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -287,7 +287,7 @@ serve(void *arg)
 				finish(e);
 		}
 		if (n == 0)
-			pv_bridge_waiter_wait(f->bridge, own, -1);
+			pv_bridge_waiter_wait(f->bridge, own, -1, -1);
 	}
 	return NULL;
 }

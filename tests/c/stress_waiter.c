@@ -104,7 +104,7 @@ wait_shared(void *arg)
 		if (learn(known[0], ready, n))
 			break;
 		if (n == 0)
-			pv_bridge_waiter_wait(f->bridge, shared_waiter, -1);
+			pv_bridge_waiter_wait(f->bridge, shared_waiter, -1, -1);
 	}
 	/* The other one may be asleep, and what it waited for was taken here. */
 	pv_bridge_waiter_ring(f->bridge, shared_waiter);
@@ -125,7 +125,7 @@ wait_own(void *arg)
 			pv_bridge_watch(f->bridge, waiter, handle[i], PV_READY_OOB, 0, i);
 		opened++;
 		for (unsigned int rounds = 0; rounds < 50 && !all; rounds++) {
-			pv_bridge_waiter_wait(f->bridge, waiter, -1);
+			pv_bridge_waiter_wait(f->bridge, waiter, -1, -1);
 			all = learn(known[1], ready,
 					pv_bridge_waiter_take(f->bridge, waiter, ready, 5));
 		}

@@ -103,15 +103,17 @@ test_answer(struct fixture *f)
 
 	pv_command_answer(&f->ctx[0], &command, -EADDRINUSE);
 	pv_bridge_flush(&f->ctx[0]);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0, "one answer of two is not all");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 0,
+			"one answer of two is not all");
 	pv_command_answer(&f->ctx[1], &command, -ENOBUFS);
 	pv_bridge_flush(&f->ctx[1]);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1), 1, "the last one wakes who waits");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1, -1), 1,
+			"the last one wakes who waits");
 	CHECK_EQ(answer.pending, 0, "nobody is to answer any more");
 	CHECK_EQ(answer.error, -EADDRINUSE, "the first error counts");
 	command.answer = NULL;
 	pv_command_answer(&f->ctx[1], &command, -ENOBUFS);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0,
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 0,
 			"where nobody asked nobody is told");
 }
 

@@ -36,7 +36,7 @@ test_loopback(struct pv_engine *engine)
 
 	CHECK_EQ(pv_watch(engine, waiter, listener, PV_READY_ACCEPT, 0, 7), 0, "somebody waits");
 	CHECK_EQ(pv_connect(engine, &params, &handle), 0, "somebody connects to ourselves");
-	CHECK_EQ(pv_waiter_wait(engine, waiter, 5000000000), 1, "the first one wakes");
+	CHECK_EQ(pv_waiter_wait(engine, waiter, 5000000000, -1), 1, "the first one wakes");
 	CHECK_EQ(pv_accept(engine, listener, &request, 1), 1, "and has it");
 	pv_waiter_close(engine, waiter);
 }

@@ -87,7 +87,7 @@ wait_for(struct pv_engine *engine, uint64_t handle, uint32_t mask)
 
 	rc = pv_watch(engine, waiter, handle, mask, PV_WATCH_ONCE, 0);
 	if (rc == 0)
-		rc = pv_waiter_wait(engine, waiter, 10000000000);
+		rc = pv_waiter_wait(engine, waiter, 10000000000, -1);
 	pv_waiter_close(engine, waiter);
 	return rc == 1;
 }

@@ -132,7 +132,7 @@ test_two_waiters(struct fixture *f)
 	arrive(f, a);
 	CHECK_EQ(pv_bridge_waiter_take(f->bridge, first, out, 64), -EBADF,
 			"a closed waiter has nothing to take");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, first, 0), -EBADF, "nothing to wait for");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, first, 0, -1), -EBADF, "nothing to wait for");
 	CHECK_EQ(pv_bridge_waiter_ring(f->bridge, first), -EBADF, "no bell");
 	CHECK_EQ(pv_bridge_waiter_fd(f->bridge, first), -EBADF, "no descriptor");
 	CHECK_EQ(pv_bridge_waiter_close(f->bridge, first), -EBADF, "and can't be closed");
@@ -215,12 +215,13 @@ test_signal(struct fixture *f)
 	CHECK(!readable(fd), "an event object is not set by what was ready before");
 	arrive(f, a);
 	CHECK(readable(fd), "but by a change");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 1, "which a wait sees");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 1, "which a wait sees");
 	CHECK(readable(fd), "and leaves");
 	arrive(f, a);
 	CHECK(read(fd, &count, sizeof(count)) == sizeof(count) && count == 2,
 			"each turn with a change rings");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0, "reset by its owner it is quiet");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 0,
+			"reset by its owner it is quiet");
 	CHECK_EQ(pv_bridge_waiter_take(f->bridge, waiter, out, 64), 0, "it has no list");
 	watch(f, waiter, a, PV_READY_READ, PV_WATCH_SINCE, 2);
 	CHECK(!readable(fd), "a watch that knows of both arrivals is told of none");
@@ -236,7 +237,7 @@ test_signal(struct fixture *f)
 	turns(f);
 	close(fd);
 	waiter = pv_bridge_waiter_open(f->bridge, PV_WAITER_QUEUE, -1);
-	CHECK(waiter >= 0 && pv_bridge_waiter_wait(f->bridge, waiter, 0) == 0,
+	CHECK(waiter >= 0 && pv_bridge_waiter_wait(f->bridge, waiter, 0, -1) == 0,
 			"the next waiter there has a bell of its own");
 	CHECK_EQ(pv_bridge_waiter_open(f->bridge, PV_WAITER_SIGNAL, 9999), -EBADF,
 			"a wrong descriptor is refused");
@@ -289,7 +290,7 @@ sleep_on(void *arg)
 {
 	struct sleeper *s = arg;
 
-	__atomic_store_n(&s->result, pv_bridge_waiter_wait(s->f->bridge, s->waiter, s->timeout),
+	__atomic_store_n(&s->result, pv_bridge_waiter_wait(s->f->bridge, s->waiter, s->timeout, -1),
 			__ATOMIC_RELEASE);
 	return NULL;
 }
@@ -322,17 +323,17 @@ test_waiting(struct fixture *f)
 
 	fixture_connect(&f->ctx[0], &a);
 	watch(f, waiter, a, PV_READY_READ, 0, 0);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0,
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 0,
 			"without time nothing is waited for");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 2 * MS), 0, "a short time is up");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 2 * MS, -1), 0, "a short time is up");
 	start(s, 1);
 	arrive(f, a);
 	pthread_join(s[0].thread, NULL);
 	CHECK_EQ(s[0].result, 1, "a change wakes a sleeper");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1), 1,
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1, -1), 1,
 			"what was not taken is still there");
 	pv_bridge_waiter_take(f->bridge, waiter, out, 64);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, MS), 0, "what was taken is not");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, MS, -1), 0, "what was taken is not");
 	sigaction(SIGUSR1, &action, NULL);
 	start(s, 1);
 	while (__atomic_load_n(&s[0].result, __ATOMIC_ACQUIRE) == 1 &&
@@ -341,9 +342,9 @@ test_waiting(struct fixture *f)
 	pthread_join(s[0].thread, NULL);
 	CHECK_EQ(s[0].result, -EINTR, "a signal ends a sleep");
 	pv_bridge_waiter_ring(f->bridge, waiter);
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1), 1,
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, -1, -1), 1,
 			"a ring before the wait is not lost");
-	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0), 0, "and counts once");
+	CHECK_EQ(pv_bridge_waiter_wait(f->bridge, waiter, 0, -1), 0, "and counts once");
 	start(s, 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		unsigned int awake;

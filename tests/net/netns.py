@@ -120,8 +120,8 @@ class Program:
         self.process.communicate()
 
 
-# What tshark warns of although nobody did anything wrong: a reader that is slower than its peer, the
-# answer to a segment that came twice, and what net_tap writes as the checksum 0 (as good a sum).
+# What tshark warns of although nobody did anything wrong: a reader slower than its peer, the answer
+# to a segment that came twice, and what net_tap writes as the checksum 0 (as good a sum).
 HARMLESS = ("Zero Window segment", "completely full", "D-SACK", "0xffff instead of 0x0000")
 
 

@@ -134,7 +134,8 @@ with Lab() as lab:
 
 
 def test_the_first_lab_of_a_process_starts_at_once():
-    assert min(float(run(START)) for _ in range(3)) < 0.3
+    # The machine may be busy: it is enough that it can.
+    assert any(float(run(START)) < 0.3 for _ in range(10))
 
 
 WITHOUT_RIGHTS = """

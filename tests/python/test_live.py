@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from pyprov.core import port
@@ -82,6 +83,20 @@ def shutdown_error(call, *args):
     with pytest.raises(DataplaneError) as caught:
         call(*args)
     return caught.value.error
+
+
+@pytest.mark.parametrize("host", ["10.9.0.2", "127.0.0.1"])
+def test_a_host_talks_to_itself_both_ways_at_once(plane, listener, host):
+    there = connect(plane, host)
+    here = accept(plane, listener)
+    data = np.random.default_rng(1).bytes(3_000_000)
+    sender = threading.Thread(target=send, args=(plane, here, data))
+    echo = threading.Thread(target=lambda: send(plane, there, receive(plane, there, len(data))))
+    sender.start()
+    echo.start()
+    assert receive(plane, here, len(data)) == data
+    sender.join()
+    echo.join()
 
 
 def test_a_blocked_thread_lets_others_run(plane, listener):
@@ -184,6 +199,20 @@ def test_a_signal_is_handled_and_the_wait_goes_on(plane, listener):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert len(came) >= 3
+
+
+def test_no_signal_is_lost_on_the_way_into_a_wait(plane, listener):
+    """The handler ends the wait, whenever it comes; a lost one would cost the whole timeout."""
+    waiter = plane.thread_waiter()
+    before = signal.signal(signal.SIGALRM, lambda *_: waiter.ring())
+    begin = time.monotonic()
+    try:
+        for microseconds in range(1, 300):
+            signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
+            assert waiter.wait_for(listener, port.READY_ACCEPT, 5 * SECOND) == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begin < 5
 
 
 def test_an_exception_from_a_signal_ends_the_wait_and_leaves_nothing(plane, listener):
