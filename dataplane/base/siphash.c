@@ -112,19 +112,23 @@ hash_vectors(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned 
 
 INLINE void
 hash_burst(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned int words,
-		unsigned int n, uint64_t *out, const unsigned int c, const unsigned int d)
+		unsigned int n, uint64_t *out, const struct shape rounds)
 {
 	for (unsigned int i = 0; i < n; i += MAX_WIDTH * PV_SIPHASH_LANES) {
 		unsigned int left = (n - i + PV_SIPHASH_LANES - 1) / PV_SIPHASH_LANES;
 
 		if (left >= 4)
-			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 4 });
+			hash_vectors(key, word, words, i, out,
+					(struct shape){ rounds.c, rounds.d, 4 });
 		else if (left == 3)
-			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 3 });
+			hash_vectors(key, word, words, i, out,
+					(struct shape){ rounds.c, rounds.d, 3 });
 		else if (left == 2)
-			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 2 });
+			hash_vectors(key, word, words, i, out,
+					(struct shape){ rounds.c, rounds.d, 2 });
 		else
-			hash_vectors(key, word, words, i, out, (struct shape){ c, d, 1 });
+			hash_vectors(key, word, words, i, out,
+					(struct shape){ rounds.c, rounds.d, 1 });
 	}
 }
 
@@ -144,12 +148,12 @@ void
 pv_siphash24_burst(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned int words,
 		unsigned int n, uint64_t *out)
 {
-	hash_burst(key, word, words, n, out, 2, 4);
+	hash_burst(key, word, words, n, out, (struct shape){ 2, 4, 0 });
 }
 
 void
 pv_siphash13_burst(const struct pv_siphash_key *key, pv_siphash_words *word, unsigned int words,
 		unsigned int n, uint64_t *out)
 {
-	hash_burst(key, word, words, n, out, 1, 3);
+	hash_burst(key, word, words, n, out, (struct shape){ 1, 3, 0 });
 }

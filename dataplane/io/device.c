@@ -39,7 +39,7 @@ struct pv_device {
 	bool is_virtual, is_tap;
 	bool attached;
 	int wake_fd[PV_MAX_WORKERS]; /* by queue; -1: none */
-	bool prepare; /* frames go through rte_eth_tx_prepare: offloads are on */
+	bool prepare;                /* frames go through rte_eth_tx_prepare: offloads are on */
 };
 
 /* ---- attach

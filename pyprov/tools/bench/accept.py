@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from pyprov import spi
 from pyprov.core.port import SYN_COOKIES_ALWAYS, SYN_COOKIES_AUTO, SYN_COOKIES_NEVER, Dataplane
@@ -294,9 +294,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         document["goodput_ratio"] = round(
             (last.handshakes - first.handshakes) / max(1, last.syns - first.syns), 4
         )
-        document["flood_per_s"] = round(
-            statistics.median(rate.rates(lambda w: w.stats.flood_sent))
-        )
+        document["flood_per_s"] = round(statistics.median(rate.rates(lambda w: w.stats.flood_sent)))
     return document
 
 
@@ -320,8 +318,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document))
         return 0
-    spread = document["handshakes_spread"]
-    assert isinstance(spread, dict)
+    spread = cast("dict[str, float]", document["handshakes_spread"])
     print(f"handshakes/s      {document['handshakes_per_s']:>12,}   {_range(spread)}")
     print(f"accepts/s         {document['accepts_per_s']:>12,}   deliver {arguments.deliver}")
     print(f"cycles/handshake  {document['cycles_per_handshake']:>12}   TSC, server side, one core")

@@ -28,7 +28,7 @@ _IDLE_NS: Final = 1_000_000
 ACCEPTED_NETWORKS: Final = ("198.", "2001:2:")
 
 
-def condition(
+def condition(  # noqa: PLR0913, PLR0917  (Winsock's eight parameters)
     caller_id: spi.WSABUF,
     caller_data: spi.WSABUF | None,
     sqos: spi.QOS | None,
@@ -40,14 +40,16 @@ def condition(
 ) -> int:
     """Accept the generator's clients."""
     del caller_data, sqos, gqos, callee_id, callee_data, g, callback_data
-    host = caller_id.address[0]
+    host = caller_id.address[0] if caller_id.address else ""
     return spi.CF_ACCEPT if host.startswith(ACCEPTED_NETWORKS) else spi.CF_REJECT
 
 
 class Server(Protocol):
     """Takes requests for as long as the benchmark lasts."""
 
-    accepts: int
+    @property
+    def accepts(self) -> int:
+        """Requests taken so far."""
 
     def serve(self, running: Callable[[], bool]) -> None:
         """Take requests while `running()`; returns within a few milliseconds of its end."""
@@ -59,7 +61,9 @@ class Server(Protocol):
 class CountServer:
     """The worker takes and counts them; Python has nothing to do."""
 
-    def __init__(self, dataplane: Dataplane, params: ListenParams, wait: Callable[[], None]) -> None:
+    def __init__(
+        self, dataplane: Dataplane, params: ListenParams, wait: Callable[[], None]
+    ) -> None:
         self._dataplane = dataplane
         self._wait = wait
         self.listener = dataplane.listen(params)

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import resources
-from typing import Final, TypedDict
+from typing import Final, TypedDict, cast
 
 from pyprov.runtime.generator import tsc_hz
 from pyprov.tools.bench import accept, cpu, veth
@@ -149,8 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document))
         return 0
-    systems = document["systems"]
-    assert isinstance(systems, list)
+    systems = cast("list[System]", document["systems"])
     print(f"{'':36}{'wire':6}{'accepts/s':>12}{'server CPU us each':>20}")
     for system in systems:
         print(

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Sequence
-from typing import Self
+from typing import IO, Self, cast
 
 _PATIENCE = 10.0
 
@@ -11,7 +11,7 @@ class Program:
     """Runs until its standard input ends."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603  (our own command lines)
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
@@ -27,17 +27,17 @@ class Program:
         Raises:
             RuntimeError: it has ended instead.
         """
-        assert self._process.stdout is not None
-        text = self._process.stdout.readline()
+        stdout = cast("IO[str]", self._process.stdout)
+        text = stdout.readline()
         if not text:
             raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
         return text.strip()
 
     def ask(self) -> list[int]:
         """Send it an empty line; the numbers in its answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        stdin = cast("IO[str]", self._process.stdin)
+        stdin.write("\n")
+        stdin.flush()
         return [int(word) for word in self.line().split() if word.isdigit()]
 
     def end(self) -> int:

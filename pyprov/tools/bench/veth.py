@@ -62,9 +62,10 @@ class VethPair:
 
     def _up(self, namespace: str, device: str, address: str | None, on_cpu: int) -> None:
         with NetNS(namespace) as ip:
-            for name in ("lo", device):
-                (index,) = ip.link_lookup(ifname=name)
-                ip.link("set", index=index, state="up")
+            (loopback,) = ip.link_lookup(ifname="lo")
+            (index,) = ip.link_lookup(ifname=device)
+            ip.link("set", index=loopback, state="up")
+            ip.link("set", index=index, state="up")
             if address:
                 ip.addr("add", index=index, address=address, prefixlen=PREFIX)
         steer = f"echo {1 << on_cpu:x} > /sys/class/net/{device}/queues/rx-0/rps_cpus"
