@@ -4,11 +4,12 @@
  * Both ends of an accept benchmark on the kernel's sockets, for `pyprov bench compare`.
  *
  *   kernel_peer server HOST PORT             epoll + accept4 + reset, until standard input ends
- *   kernel_peer client HOST PORT WINDOW      connects without end, WINDOW handshakes at a time, each connection reset once it is
- *                                            established (or when the server resets it), until standard input ends
+ *   kernel_peer client HOST PORT WINDOW      connects without end, WINDOW handshakes at a time,
+ * each connection reset once it is established (or when the server resets it), until standard input
+ * ends
  *
- * Every line that comes in on standard input is answered by a line "accepts N" or "connects N failed M"; the end of input ends
- * the program. One thread, pinned by whoever starts it (taskset).
+ * Every line that comes in on standard input is answered by a line "accepts N" or "connects N
+ * failed M"; the end of input ends the program. One thread, pinned by whoever starts it (taskset).
  */
 
 #include <arpa/inet.h>
@@ -95,10 +96,12 @@ static int
 serve(struct sockaddr_in sa)
 {
 	struct epoll_event events[EVENTS];
-	int epoll = epoll_create1(0), listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), yes = 1;
+	int epoll = epoll_create1(0), listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	    yes = 1;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-	if (bind(listener, (struct sockaddr *)&sa, sizeof(sa)) != 0 || listen(listener, BACKLOG) != 0)
+	if (bind(listener, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
+			listen(listener, BACKLOG) != 0)
 		fail("listen");
 	watch(epoll, listener, EPOLLIN);
 	watch(epoll, STDIN_FILENO, EPOLLIN);
@@ -157,7 +160,8 @@ connect_all(struct sockaddr_in sa, int window)
 				continue;
 			}
 			getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-			/* a reset after the handshake is the server's way to end it, not a failure */
+			/* a reset after the handshake is the server's way to end it, not a failure
+			 */
 			if (error == 0 || error == ECONNRESET)
 				done++;
 			else
@@ -173,7 +177,8 @@ main(int argc, char **argv)
 {
 	if (argc == 4 && strcmp(argv[1], "server") == 0)
 		return serve(address(argv[2], argv[3]));
-	if (argc == 5 && strcmp(argv[1], "client") == 0 && atoi(argv[4]) > 0 && atoi(argv[4]) <= MAX_WINDOW)
+	if (argc == 5 && strcmp(argv[1], "client") == 0 && atoi(argv[4]) > 0 &&
+			atoi(argv[4]) <= MAX_WINDOW)
 		return connect_all(address(argv[2], argv[3]), atoi(argv[4]));
 	fprintf(stderr, "usage: kernel_peer server HOST PORT | client HOST PORT WINDOW\n");
 	return 2;
