@@ -331,6 +331,19 @@ restart_after_idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->last_sent = ctx->now;
 }
 
+/* Nothing that was sent can still arrive: it is acknowledged, or all of it lost. (That duplicate
+ * ACKs tell of segments that left does not say which ones.)
+ */
+static bool
+is_stalled(const struct pv_pcb *pcb)
+{
+	struct pv_rtx_queue *queue = &pcb->data->rtx;
+
+	if (pcb->snd_una == pcb->snd_nxt)
+		return true;
+	return pv_rtx_pipe(queue, pv_conn_flight(pcb)) == 0 && pv_rtx_next_lost(queue) != NULL;
+}
+
 /* Something is to be sent, nothing is in flight, and the peer's window holds it back: it must be
  * probed. */
 static void
@@ -338,7 +351,7 @@ watch_window(struct pv_ctx *ctx, struct pv_pcb *pcb, enum hold hold)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (hold == HOLD_WINDOW && pv_conn_pipe(pcb, d) == 0) {
+	if (hold == HOLD_WINDOW && is_stalled(pcb)) {
 		if ((d->flags & PV_DATA_PERSIST) == 0)
 			pv_persist_start(ctx, pcb);
 	} else if ((d->flags & PV_DATA_PERSIST) != 0) {

@@ -54,6 +54,7 @@ static bool
 window_gone(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	pv_rtx_mark_all_lost(&pcb->data->rtx, false);
+	pcb->data->frto = 0;
 	pv_conn_timer_clear(pcb->data, PV_CONN_LOSS);
 	pv_persist_start(ctx, pcb);
 	return pv_persist_fired(ctx, pcb);

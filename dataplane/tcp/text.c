@@ -86,8 +86,11 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	pv_ack_data(ctx, pcb, pcb->rcv_nxt - before);
 	if (pv_unlikely(pv_seq_ge(pcb->rcv_nxt, d->tune_seq)))
 		pv_window_tune(ctx, pcb, p);
-	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt))
+	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt)) {
+		/* That may have been all: a FIN on this segment is the same one. */
+		p->flags &= (uint8_t)~PV_TCP_FIN;
 		pv_conn_fin_received(ctx, pcb);
+	}
 	return PV_C_TCP_IN_ORDER;
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct pv_addr
-address(unsigned int side)
+struct pv_addr
+pair_address(unsigned int side)
 {
 	return (struct pv_addr){
 		.b = { [10] = 0xff, [11] = 0xff, [12] = 10, [13] = 9, [15] = (uint8_t)(side + 1) }
@@ -55,7 +55,7 @@ pair_config(struct pv_config *c, unsigned int side)
 		.epoch = 64,
 	};
 	snprintf(port->device, sizeof(port->device), "step");
-	port->address[0] = (struct pv_cidr){ .addr = address(side), .prefix = 120 };
+	port->address[0] = (struct pv_cidr){ .addr = pair_address(side), .prefix = 120 };
 	port->n_address = 1;
 	port->mtu = 1500;
 	port->queues = 1;
@@ -178,6 +178,10 @@ launch(struct pair *pair, unsigned int from, const uint8_t *data, int len, uint6
 	};
 
 	memcpy(frame.data, data, (size_t)len);
+	/* One bit of what checksums cover: behind the Ethernet header, not of ARP. */
+	if (chance(pair, wire->corrupt) && data[12] == 8 && data[13] == 0)
+		frame.data[14 + pv_rng_below(&pair->rng, (uint32_t)len - 14)] ^=
+				(uint8_t)(1u << pv_rng_below(&pair->rng, 8));
 	if (chance(pair, wire->reorder))
 		frame.when += wire->reorder_delay;
 	push(pair, &frame);
@@ -320,9 +324,9 @@ bool
 pair_connect(struct pair *pair, uint16_t port, uint64_t handles[2])
 {
 	struct pv_listen_params listen = {
-		.local = address(1), .backlog = 16, .port = port, .family = 4
+		.local = pair_address(1), .backlog = 16, .port = port, .family = 4
 	};
-	struct pv_connect_params connect = { .peer = address(1), .peer_port = port };
+	struct pv_connect_params connect = { .peer = pair_address(1), .peer_port = port };
 	uint64_t listener, until = pair->now + 60000 * PAIR_MS;
 	struct pv_request request;
 

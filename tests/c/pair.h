@@ -18,7 +18,7 @@ struct pair_wire {
 	uint64_t delay, jitter; /* ns */
 	uint64_t rate;          /* bit/s; 0: no limit */
 	uint64_t queue;         /* bytes that may wait at that rate; 0: no limit */
-	uint32_t loss, duplicate, reorder;
+	uint32_t loss, duplicate, reorder, corrupt;
 	uint64_t reorder_delay;
 	bool (*drop)(void *arg, unsigned int from, const uint8_t *frame,
 			int len); /* NULL: nothing more */
@@ -44,6 +44,7 @@ struct pair {
 	uint32_t n, cap;
 };
 
+struct pv_addr pair_address(unsigned int side);
 void pair_config(struct pv_config *config,
 		unsigned int side); /* 10.9.0.1 and 10.9.0.2; a lab's size */
 bool pair_open(struct pair *pair, uint64_t seed, const struct pv_config configs[2]);
