@@ -51,6 +51,7 @@ _REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
 _FRAME_SIZE: Final = 65536 + 64
+_LEAVING: Final = 1.0  # seconds for calls under way to end
 _HERE: Final = str(Path(__file__).parent)
 
 
@@ -187,9 +188,12 @@ class EngineDataplane:
         """Wait until no other thread is in C with the engine.
 
         Three references are ours: a name in `stop`, one here, and getrefcount's argument. A fourth
-        may be a traceback's; then it is the stacks that tell.
+        may be a traceback's; then it is the stacks that tell. Threads that go on calling, and being
+        refused, look as if they were inside: but nobody new gets the pointer, and nobody who has it
+        stays in C for long once his waiter is rung.
         """
-        while sys.getrefcount(engine) > 3 and _others_inside():
+        end = time.monotonic() + _LEAVING
+        while sys.getrefcount(engine) > 3 and _others_inside() and time.monotonic() < end:
             for number in list(self._waiters):
                 lib.pv_waiter_ring(engine, number)
             os.sched_yield()
