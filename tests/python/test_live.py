@@ -22,8 +22,8 @@ TABLES = {
     "port": [{"device": "ring", "address": ["10.9.0.2/24"]}],
 }
 
-# Some of these wait for ever now and then, in the signals' handling: kept out of the quick run until
-# that is understood.
+# Some of these wait for ever now and then, in the handling of signals: kept out of the quick run
+# until that is understood.
 pytestmark = pytest.mark.slow
 
 
