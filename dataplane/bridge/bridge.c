@@ -11,6 +11,8 @@
 
 /* Watches a worker has, for each connection and listener. */
 #define WATCHES_EACH 4
+/* Commands of a worker's own for each connection: SEND, WINDOW, WATCH, CLOSE. */
+#define OWN_EACH 4
 
 static void
 yield_cpu(void *arg)
@@ -37,6 +39,7 @@ worker_fini(struct pv_bridge *bridge, struct pv_bridge_worker *worker)
 	pv_mem_unmap(worker->touched, PV_WAITERS * sizeof(*worker->touched));
 	pv_mem_unmap(worker->touched_bits, PV_WAITERS / 8);
 	pv_mem_unmap(worker->command, PV_COMMAND_RING * sizeof(*worker->command));
+	pv_mem_unmap(worker->own, ((size_t)worker->own_mask + 1) * sizeof(*worker->own));
 	if (worker->bell.fd >= 0)
 		pv_doorbell_fini(&worker->bell);
 }
@@ -54,8 +57,11 @@ worker_init(struct pv_bridge *bridge, struct pv_bridge_worker *worker)
 	worker->touched = pv_mem_map(PV_WAITERS * sizeof(*worker->touched), false);
 	worker->touched_bits = pv_mem_map(PV_WAITERS / 8, false);
 	worker->command = pv_mem_map(PV_COMMAND_RING * sizeof(*worker->command), false);
+	worker->own_mask = power_of_two(OWN_EACH * places + PV_COMMAND_RING) - 1;
+	worker->own = pv_mem_map(((size_t)worker->own_mask + 1) * sizeof(*worker->own), false);
 	if (worker->hold == NULL || worker->free == NULL || worker->touched == NULL ||
-			worker->touched_bits == NULL || worker->command == NULL)
+			worker->touched_bits == NULL || worker->command == NULL ||
+			worker->own == NULL)
 		return -ENOMEM;
 	return pv_doorbell_init(&worker->bell, -1);
 }

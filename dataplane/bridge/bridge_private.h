@@ -50,6 +50,8 @@ struct pv_bridge_worker {
 	uint32_t n_touched;
 	uint64_t command_tail; /* next cell to take from */
 	struct pv_command_cell *command;
+	struct pv_command *own; /* ring of commands that the worker has put itself */
+	uint32_t own_head, own_tail, own_mask;
 
 	uint64_t command_head pv_cache_aligned; /* next cell to fill */
 	struct pv_doorbell bell pv_cache_aligned;
@@ -133,6 +135,9 @@ void pv_slot_refill(struct pv_bridge *bridge, uint32_t worker);
  * may go past the limit */
 int64_t pv_stream_append_raw(struct pv_bridge *bridge, struct pv_stream *stream, const void *data,
 		size_t len, uint64_t room);
+
+/* command.c: what this thread puts from now on is not the worker's */
+void pv_command_end_turn(void);
 
 /* backlog.c: where a listener's watches of one worker begin */
 uint32_t *pv_listener_watch(struct pv_listener_shared *listener, uint8_t worker);

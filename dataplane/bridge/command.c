@@ -12,7 +12,14 @@
  * turn 2n and filled at 2n + 1. Producers reserve cells by moving `command_head` and fill them in
  * any order; one that loses its CPU in between delays those behind it, and blocks nobody. All zero
  * is an empty ring.
+ *
+ * What a worker puts for itself (its services are applications, too) goes into a queue of its own,
+ * since nobody would empty a full ring that it waits for. That queue has room for all that can be
+ * under way.
  */
+
+/* The worker whose turn this thread is in, from its look at the commands to the end of the turn. */
+static _Thread_local struct pv_bridge_worker *self;
 
 static uint64_t
 free_turn(uint64_t pos)
@@ -50,11 +57,25 @@ reserve(struct pv_bridge_worker *worker, uint32_t n, uint64_t *pos)
 }
 
 static uint32_t
+put_own(struct pv_bridge_worker *worker, const struct pv_command *commands, uint32_t n)
+{
+	uint32_t room = worker->own_mask + 1 - (worker->own_tail - worker->own_head);
+
+	PV_ASSERT(room >= n);
+	n = n < room ? n : room;
+	for (uint32_t i = 0; i < n; i++)
+		worker->own[worker->own_tail++ & worker->own_mask] = commands[i];
+	return n;
+}
+
+static uint32_t
 put(struct pv_bridge *bridge, uint8_t number, const struct pv_command *commands, uint32_t n)
 {
 	struct pv_bridge_worker *worker = &bridge->worker[number];
 	uint64_t pos;
 
+	if (worker == self)
+		return put_own(worker, commands, n);
 	n = reserve(worker, n < PV_COMMAND_RING ? n : PV_COMMAND_RING, &pos);
 	for (uint32_t i = 0; i < n; i++, pos++) {
 		struct pv_command *cell = &worker->command[pos % PV_COMMAND_RING].command;
@@ -88,6 +109,8 @@ pv_command_put_all(struct pv_bridge *bridge, uint8_t worker, const struct pv_com
 		done = put(bridge, worker, commands, n);
 		commands += done;
 		n -= done;
+		if (done == 0 && self != NULL)
+			return -EAGAIN; /* a worker waits for nobody */
 		if (done == 0)
 			bridge->yield(bridge->yield_arg);
 	}
@@ -101,6 +124,9 @@ pv_command_take(struct pv_bridge *bridge, uint8_t number, struct pv_command *out
 	uint64_t pos = worker->command_tail;
 	uint32_t taken = 0;
 
+	self = worker;
+	for (; taken < n && worker->own_head != worker->own_tail; taken++)
+		out[taken] = worker->own[worker->own_head++ & worker->own_mask];
 	for (; taken < n; taken++, pos++) {
 		struct pv_command *cell = &worker->command[pos % PV_COMMAND_RING].command;
 
@@ -119,8 +145,16 @@ pv_command_waiting(struct pv_bridge *bridge, uint8_t number)
 	struct pv_bridge_worker *worker = &bridge->worker[number];
 	uint64_t pos = worker->command_tail;
 
+	if (worker->own_head != worker->own_tail)
+		return true;
 	return __atomic_load_n(&worker->command[pos % PV_COMMAND_RING].command.turn,
 			       __ATOMIC_ACQUIRE) == free_turn(pos) + 1;
+}
+
+void
+pv_command_end_turn(void)
+{
+	self = NULL;
 }
 
 void

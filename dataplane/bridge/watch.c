@@ -205,6 +205,7 @@ pv_bridge_flush(struct pv_ctx *ctx)
 {
 	pv_slot_refill(ctx->bridge, ctx->worker);
 	ring_touched(ctx);
+	pv_command_end_turn();
 }
 
 /* ---- commands ---- */

@@ -20,6 +20,7 @@ turn(void *arg)
 
 	for (uint32_t i = 0; i < n; i++)
 		burst[out[i].handle].b = out[i].a;
+	pv_bridge_flush(&f->ctx[0]);
 	yields++;
 }
 
@@ -48,6 +49,7 @@ test_order(struct fixture *f)
 		for (uint32_t i = pv_command_take(f->bridge, 1, out, 100), j = 0; j < i; j++)
 			wrong += out[j].handle != taken++;
 	}
+	pv_bridge_flush(&f->ctx[1]);
 	CHECK(taken == n && n > 10 * PV_COMMAND_RING, "every command of many laps is taken");
 	CHECK_EQ(wrong, 0, "in order");
 }
@@ -117,6 +119,35 @@ test_answer(struct fixture *f)
 			"where nobody asked nobody is told");
 }
 
+/* A worker that is an application too must not wait for the ring that only it empties. */
+static void
+test_own(struct fixture *f)
+{
+	struct pv_command command = { .kind = PV_CMD_SEND }, out;
+	unsigned int wrong = 0, n = 0;
+
+	while (pv_command_take(f->bridge, 1, &out, 1) == 1)
+		;
+	pv_bridge_flush(&f->ctx[1]);
+	while (pv_command_put(f->bridge, 1, &command) == 0)
+		n++;
+	CHECK_EQ(n, PV_COMMAND_RING, "outside of its turn a ring can be full");
+	pv_command_take(f->bridge, 1, &out, 1);
+	pv_command_put(f->bridge, 1, &command);
+	for (command.handle = 1; command.handle <= 3000; command.handle++)
+		wrong += pv_command_put_all(f->bridge, 1, &command, 1) != 0;
+	CHECK_EQ(wrong, 0, "in its turn a worker finds room for its own");
+	CHECK_EQ(pv_command_put_all(f->bridge, 0, burst, PV_COMMAND_RING + 1), -EAGAIN,
+			"and waits for no other worker");
+	pv_bridge_flush(&f->ctx[1]);
+	CHECK(pv_command_waiting(f->bridge, 1), "it does not sleep on them");
+	for (n = 0; pv_command_take(f->bridge, 1, &out, 1) == 1; n++)
+		wrong += n > 0 && n <= 3000 && out.handle != n;
+	CHECK_EQ(n, 1 + 3000 + PV_COMMAND_RING - 1, "all are taken");
+	CHECK_EQ(wrong, 0, "its own first, in order");
+	pv_bridge_flush(&f->ctx[1]);
+}
+
 static void
 test_stop(struct fixture *f)
 {
@@ -136,6 +167,7 @@ main(void)
 	test_full(f);
 	test_doorbell(f);
 	test_answer(f);
+	test_own(f);
 	test_stop(f);
 	fixture_free(f);
 	return tap_done();
