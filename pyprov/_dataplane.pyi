@@ -243,6 +243,39 @@ class GeneratorParams(Pointer):
     close: int
     flood_kind: int
 
+class WireParams(Pointer):
+    rate: int
+    delay: int
+    jitter: int
+    reorder_delay: int
+    queue: int
+    loss: int
+    burst: int
+    reorder: int
+    duplicate: int
+    corrupt: int
+    mtu: int
+
+class WireStats(Pointer):
+    frames: int
+    bytes: int
+    lost: int
+    queue_lost: int
+    too_large: int
+    reordered: int
+    duplicated: int
+    corrupted: int
+    flying: int
+
+class WireJoin(Pointer):
+    engine: Array[Engine]
+    way: Array[WireParams]
+    seed: int
+    port: Array[int]
+    keep: int
+
+class Wire(Pointer): ...
+
 class GeneratorStats(Pointer):
     syns: int
     handshakes: int
@@ -406,6 +439,15 @@ class Lib:
     def pv_spin_gaps(self, cpu: int, ns: int, latency: Pointer, /) -> int: ...
     def pv_service_start(self, engine: Engine, listener: int, kind: int, /) -> int: ...
     def pv_latency_floor(self, bucket: int, /) -> int: ...
+    def pv_wire_open(
+        self, join: WireJoin, wire: Array[Wire], err: Array[bytes], err_cap: int, /
+    ) -> int: ...
+    def pv_wire_close(self, wire: Wire, /) -> int: ...
+    def pv_wire_change(self, wire: Wire, direction: int, params: WireParams, /) -> int: ...
+    def pv_wire_read(self, wire: Wire, direction: int, out: WireStats, /) -> int: ...
+    def pv_wire_deadline(self, wire: Wire, /) -> int: ...
+    def pv_wire_move(self, wire: Wire, now_ns: int, /) -> int: ...
+    def pv_wire_clear(self, wire: Wire, /) -> int: ...
     def pv_counter_count(self) -> int: ...
     def pv_counter_name(self, counter: int, /) -> Pointer: ...
     def pv_counter_text(self, counter: int, /) -> Pointer: ...
@@ -433,6 +475,14 @@ class FFI:
     def new(self, cdecl: Literal["struct pv_generator_stats *"], /) -> GeneratorStats: ...
     @overload
     def new(self, cdecl: Literal["struct pv_worker_load *"], /) -> WorkerLoad: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_wire_params *"], /) -> WireParams: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_wire_stats *"], /) -> WireStats: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_wire_join *"], /) -> WireJoin: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_wire **"], /) -> Array[Wire]: ...
     @overload
     def new(self, cdecl: Literal["struct pv_engine **"], /) -> Array[Engine]: ...
     @overload

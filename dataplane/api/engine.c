@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 
 #include "api/bench.h"
+#include "api/wire.h"
 #include "bridge/waiter.h"
 #include "io/handover.h"
 #include "io/pool.h"
@@ -378,6 +379,7 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 	if (rc != 0)
 		return rc;
 	pv_bench_end(e);
+	pv_wire_unplug(e);
 	tell_to_stop(e, pv_engine_now(e) + (flush_ns < FLUSH_MAX ? flush_ns : FLUSH_MAX));
 	if (e->config.step)
 		run_out(e);

@@ -18,6 +18,7 @@
 #include "worker/worker.h"
 
 struct pv_handover;
+struct pv_wire;
 struct rte_mempool;
 
 struct pv_engine {
@@ -30,9 +31,10 @@ struct pv_engine {
 	struct pv_worker *workers[PV_MAX_WORKERS];
 	uint16_t n_open; /* ports open */
 	_Atomic bool stopped;
-	uint64_t step_now;      /* step mode: ns */
-	bool stepping;          /* step mode: inside a turn */
-	struct pv_bench *bench; /* api/bench.c */
+	uint64_t step_now;                  /* step mode: ns */
+	bool stepping;                      /* step mode: inside a turn */
+	struct pv_bench *bench;             /* api/bench.c */
+	struct pv_wire *wire[PV_MAX_PORTS]; /* api/wire.c */
 };
 
 /* 0, or why no call may be made: -EINVAL (NULL), -EOWNERDEAD (forked child), -ESHUTDOWN (stopped).

@@ -143,7 +143,8 @@ struct pv_engine;
 
 uint32_t pv_api_version(void);
 /* sizeof of the n-th record of this header in the order: addr, tcp_config, port_config, config,
- * request, status, ready, info, listen_params, connect_params; 0 past the end. */
+ * request, status, ready, info, listen_params, connect_params, generator_params,
+ * generator_stats, worker_load, wire_params, wire_stats, wire_join; 0 past the end. */
 size_t pv_api_record_size(uint32_t n);
 
 /* Starts EAL on a thread of its own (that thread keeps no CPU affinity of the caller's). argv[0] is
@@ -495,6 +496,58 @@ int pv_service_start(struct pv_engine *engine, uint64_t listener, int kind);
  * pv_latency_floor(b + 1)). */
 #define PV_LATENCY_BUCKETS 1024
 uint64_t pv_latency_floor(uint32_t bucket);
+
+/* ---- emulated wire between two ports
+ * ---------------------------------------------------------------------------------
+ */
+
+/* What a wire does to the frames in one direction. Shares are frames in a million. */
+struct pv_wire_params {
+	uint64_t rate;          /* bit/s; 0: no limit */
+	uint64_t delay;         /* ns that every frame travels */
+	uint64_t jitter;        /* ns: up to so much more, in order */
+	uint64_t reorder_delay; /* ns: so much longer for those that others overtake */
+	uint64_t queue; /* bytes that wait at the rate; what comes then is lost. 0: no limit */
+	uint32_t loss;
+	uint32_t burst; /* mean length of a run of losses; 0, 1: each by itself */
+	uint32_t reorder;
+	uint32_t duplicate;
+	uint32_t corrupt; /* one bit behind the Ethernet header is turned over */
+	uint32_t mtu;     /* IP packets larger than this vanish; 0: none */
+};
+
+struct pv_wire_stats {
+	uint64_t frames, bytes; /* sent into it */
+	uint64_t lost, queue_lost, too_large;
+	uint64_t reordered, duplicated, corrupted;
+	uint64_t flying; /* now */
+};
+
+/* Which ports are joined: both in step mode, or both "ring" and live. way[0] is from end 0 to
+ * end 1. */
+struct pv_wire_join {
+	struct pv_engine *engine[2];
+	struct pv_wire_params way[2];
+	uint64_t seed;
+	uint16_t port[2];
+	uint8_t keep; /* step mode: pv_engine_collect has the frames that were sent as well */
+	uint8_t pad[3];
+};
+
+struct pv_wire;
+
+/* A live wire has a thread of its own. An engine that stops is unplugged: frames for it vanish. */
+int pv_wire_open(const struct pv_wire_join *join, struct pv_wire **wire, char *err, size_t err_cap);
+int pv_wire_close(struct pv_wire *wire); /* what flies vanishes */
+/* From now on; direction 0: from end 0 to end 1. */
+int pv_wire_change(struct pv_wire *wire, int direction, const struct pv_wire_params *params);
+int pv_wire_read(struct pv_wire *wire, int direction, struct pv_wire_stats *out);
+/* Step mode: when the next frame arrives; UINT64_MAX: none flies. */
+uint64_t pv_wire_deadline(struct pv_wire *wire);
+/* Step mode: what arrives at now_ns or before is injected; returns how many frames. The engines are
+ * not stepped. */
+int pv_wire_move(struct pv_wire *wire, uint64_t now_ns);
+int pv_wire_clear(struct pv_wire *wire); /* what flies vanishes */
 
 /* ---- counters
  * ---------------------------------------------------------------------------------------------------------

@@ -27,6 +27,9 @@ pv_api_record_size(uint32_t n)
 		sizeof(struct pv_generator_params),
 		sizeof(struct pv_generator_stats),
 		sizeof(struct pv_worker_load),
+		sizeof(struct pv_wire_params),
+		sizeof(struct pv_wire_stats),
+		sizeof(struct pv_wire_join),
 	};
 
 	return n < PV_COUNT_OF(sizes) ? sizes[n] : 0;

@@ -41,9 +41,9 @@ pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *confi
 		port->kind = PV_PORT_STEP;
 		return pv_step_open(port, pools[0], err, err_cap);
 	}
-	if (strcmp(c->device, "ring") == 0) {
+	if (strcmp(c->device, "ring") == 0 || strncmp(c->device, "ring:", 5) == 0) {
 		port->kind = PV_PORT_RING;
-		return pv_ring_open(port, config->n_worker, pools, err, err_cap);
+		return pv_ring_open(port, c->device, config->n_worker, pools, err, err_cap);
 	}
 	port->kind = PV_PORT_DEVICE;
 	return pv_device_open(port, config, pools, err, err_cap);

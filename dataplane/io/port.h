@@ -30,7 +30,8 @@ struct pv_port {
 	uint16_t ethdev; /* DPDK's number; PV_NO_ETHDEV in step mode */
 	uint16_t far;    /* ring: the other end's number */
 	uint16_t n_rx, n_tx;
-	uint16_t pad;
+	uint8_t ring_end; /* ring: which end is ours */
+	uint8_t pad;
 	struct pv_port_facts facts;
 	struct pv_step_port *step; /* io/step.h */
 	struct pv_ring_wire *ring; /* io/ring.h */

@@ -4,8 +4,9 @@
 
 /*
  * The in-memory wire: two net_ring ports in this process joined by a pair of rings for each queue.
- * The near end is the worker's; the far end (port->far) is for a traffic generator. Packet buffers
- * pass by pointer.
+ * "ring": the near end is the port's, the far end (port->far) is for a traffic generator or an
+ * emulated wire. "ring:NAME": the ends are two ports, of one engine or of two. Packet buffers pass
+ * by pointer. Ports are opened and closed one at a time.
  */
 
 #include <stddef.h>
@@ -13,8 +14,8 @@
 
 #include "io/port.h"
 
-int pv_ring_open(struct pv_port *port, uint16_t queues, struct rte_mempool *const *pools, char *err,
-		size_t err_cap);
+int pv_ring_open(struct pv_port *port, const char *device, uint16_t queues,
+		struct rte_mempool *const *pools, char *err, size_t err_cap);
 void pv_ring_close(struct pv_port *port);
 
 #endif

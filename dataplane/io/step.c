@@ -15,6 +15,10 @@
 struct pv_step_port {
 	struct rte_mempool *pool;
 	struct pv_frame_queue in, out;
+	pv_step_sent_fn sent; /* somebody else who wants to know; NULL: nobody */
+	void *sent_arg;
+	bool discard; /* not for pv_step_collect */
+	uint8_t frame[FRAME_MAX];
 };
 
 int
@@ -132,18 +136,45 @@ pv_step_receive(struct pv_port *port, struct rte_mbuf **frames, uint16_t n)
 	return got;
 }
 
+void
+pv_step_join(struct pv_port *port, pv_step_sent_fn sent, void *arg, bool keep)
+{
+	port->step->sent = sent;
+	port->step->sent_arg = arg;
+	port->step->discard = sent != NULL && !keep;
+}
+
+static void
+copy_out(uint8_t *p, const struct rte_mbuf *m)
+{
+	for (; m != NULL; m = m->next) {
+		memcpy(p, rte_pktmbuf_mtod(m, const void *), m->data_len);
+		p += m->data_len;
+	}
+}
+
+/* False: no memory. */
+static bool
+send_one(struct pv_step_port *step, const struct rte_mbuf *m, uint64_t now)
+{
+	uint8_t *p = step->frame;
+
+	if (!step->discard)
+		p = pv_frame_queue_put(&step->out, m->pkt_len, now);
+	if (p == NULL || m->pkt_len > FRAME_MAX)
+		return false;
+	copy_out(p, m);
+	if (step->sent != NULL)
+		step->sent(step->sent_arg, p, m->pkt_len, now);
+	return true;
+}
+
 uint16_t
 pv_step_send(struct pv_port *port, struct rte_mbuf **frames, uint16_t n, uint64_t now)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		uint8_t *p = pv_frame_queue_put(&port->step->out, frames[i]->pkt_len, now);
-
-		if (p == NULL)
+		if (!send_one(port->step, frames[i], now))
 			return i;
-		for (const struct rte_mbuf *m = frames[i]; m != NULL; m = m->next) {
-			memcpy(p, rte_pktmbuf_mtod(m, const void *), m->data_len);
-			p += m->data_len;
-		}
 		rte_pktmbuf_free(frames[i]);
 	}
 	return n;

@@ -20,6 +20,9 @@ void pv_step_clear(struct pv_port *port);         /* forgets what waits on both 
 bool pv_step_waiting(const struct pv_port *port); /* were frames put in that nobody took yet? */
 /* -EMSGSIZE: longer than any frame; -ENOBUFS: no memory, or a million frames wait. */
 int pv_step_inject(struct pv_port *port, const void *data, size_t len);
+/* Frames that are sent go to `sent` too; keep: pv_step_collect has them as well. NULL: no more. */
+typedef void (*pv_step_sent_fn)(void *arg, const uint8_t *data, uint32_t len, uint64_t now);
+void pv_step_join(struct pv_port *port, pv_step_sent_fn sent, void *arg, bool keep);
 /* Length of the oldest frame sent, which is removed; 0: none; -ENOSPC: cap too small, the frame
  * stays. */
 int pv_step_collect(struct pv_port *port, void *buf, size_t cap, uint64_t *when_ns);

@@ -25,6 +25,12 @@ RECORDS: Final = (
     "info",
     "listen_params",
     "connect_params",
+    "generator_params",
+    "generator_stats",
+    "worker_load",
+    "wire_params",
+    "wire_stats",
+    "wire_join",
 )
 
 _CURE: Final = "rebuild both with ./dev build (or: pip install --no-build-isolation -e .)"
