@@ -140,9 +140,6 @@ def test_a_closed_port_is_refused_at_once(host, capture):
 
 REJECTED = """
 import socket
-
-# Over a quarter of a minute together, and a loaded machine can make their programs late.
-pytestmark = pytest.mark.slow
 client = socket.socket()
 client.settimeout(5)
 try:

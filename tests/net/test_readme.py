@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 
-# A loaded machine can make their programs late.
-pytestmark = pytest.mark.slow
-
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 
 

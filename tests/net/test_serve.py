@@ -109,9 +109,6 @@ def test_a_hundred_megabytes_each_way(http, tmp_path):
 
 MANY = """
 import asyncio
-
-# A loaded machine can make their programs late.
-pytestmark = pytest.mark.slow
 ASK = b"GET /5 HTTP/1.1\\r\\n\\r\\n"
 async def main():
     clients = await asyncio.gather(
