@@ -22,10 +22,6 @@ TABLES = {
     "port": [{"device": "ring", "address": ["10.9.0.2/24"]}],
 }
 
-# Some of these wait for ever now and then, in the handling of signals: kept out of the quick run
-# until that is understood.
-pytestmark = pytest.mark.slow
-
 
 def start(workers=1):
     engine.start_eal(eal.lab_arguments(), any_will_do=True)
@@ -256,6 +252,7 @@ from pyprov.core import port
 from pyprov.core.port import DataplaneError, ListenParams
 from pyprov.runtime import engine
 from pyprov.runtime.config import Config
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 config = Config.from_dict({TABLES!r})
 plane = engine.start(config)
 listener = plane.listen(ListenParams(port=80))
@@ -275,7 +272,10 @@ def program(script, number=None, wait="waits"):
             said = process.stdout.readline()
             assert said.strip() == wait, process.stderr.read()
             process.send_signal(number)
-        rest, errors = process.communicate(timeout=20)
+        try:
+            rest, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     return process.returncode, said + rest, errors
 
 
