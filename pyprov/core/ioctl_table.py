@@ -1,0 +1,40 @@
+"""All control codes of WSPIoctl."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from pyprov.core import ioctl_socket
+from pyprov.core.ioctl import Ioctl
+from pyprov.winsock import ioctls
+from pyprov.winsock.structs import read, write
+
+_DWORD: Final = struct.Struct("<L")
+_HANDLE: Final = struct.Struct("<Q")
+
+
+def unpack_dword(data: bytes) -> int:
+    """Read a DWORD; WSAEFAULT if too short."""
+    return read(_DWORD, data)[0]
+
+
+def pack_dword(value: int) -> bytes:
+    """Return a DWORD's bytes."""
+    return write(_DWORD, value)
+
+
+def pack_handle(value: int) -> bytes:
+    """Return a SOCKET's bytes."""
+    return write(_HANDLE, value)
+
+
+IOCTLS: Final[dict[int, Ioctl]] = {
+    ioctls.FIONBIO: Ioctl(ioctl_socket.set_blocking, unpack_dword),
+    ioctls.FIONREAD: Ioctl(ioctl_socket.readable, pack=pack_dword),
+    ioctls.SIOCATMARK: Ioctl(ioctl_socket.at_mark, pack=pack_dword),
+    ioctls.SIO_BASE_HANDLE: Ioctl(ioctl_socket.own_handle, pack=pack_handle),
+    ioctls.SIO_BSP_HANDLE: Ioctl(ioctl_socket.own_handle, pack=pack_handle),
+    ioctls.SIO_BSP_HANDLE_SELECT: Ioctl(ioctl_socket.own_handle, pack=pack_handle),
+    ioctls.SIO_BSP_HANDLE_POLL: Ioctl(ioctl_socket.own_handle, pack=pack_handle),
+}
