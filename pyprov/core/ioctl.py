@@ -8,7 +8,7 @@ output, mean bytes out.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
@@ -36,7 +36,7 @@ class IoctlCall(NamedTuple):
     control: Control
     socket: Socket
     s: int
-    value: Any
+    value: object
     overlapped: object = None
     routine: object = None
 
@@ -55,7 +55,7 @@ class Ioctl(NamedTuple):
 
     run: Run
     unpack: Callable[[bytes], object] | None = None
-    pack: Callable[[Any], bytes] | None = None
+    pack: Callable[[object], bytes] | None = None
 
 
 def dispatch(

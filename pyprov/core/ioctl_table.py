@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Final, cast
 
 from pyprov.core import ioctl_socket
 from pyprov.core.ioctl import Ioctl
@@ -19,14 +19,14 @@ def unpack_dword(data: bytes) -> int:
     return read(_DWORD, data)[0]
 
 
-def pack_dword(value: int) -> bytes:
+def pack_dword(value: object) -> bytes:
     """Return a DWORD's bytes."""
-    return write(_DWORD, value)
+    return write(_DWORD, cast("int", value))
 
 
-def pack_handle(value: int) -> bytes:
+def pack_handle(value: object) -> bytes:
     """Return a SOCKET's bytes."""
-    return write(_HANDLE, value)
+    return write(_HANDLE, cast("int", value))
 
 
 IOCTLS: Final[dict[int, Ioctl]] = {
