@@ -68,10 +68,13 @@ class VethPair:
             ip.link("set", index=index, state="up")
             if address:
                 ip.addr("add", index=index, address=address, prefixlen=PREFIX)
-        steer = f"echo {1 << on_cpu:x} > /sys/class/net/{device}/queues/rx-0/rps_cpus"
-        tune = "sysctl -q -w net.ipv4.ip_local_port_range='1024 65535' net.ipv4.tcp_syncookies=1"
-        more = "net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535"
-        checksums = f"ethtool -K {device} tx off >/dev/null"
-        Program(
-            ["ip", "netns", "exec", namespace, "sh", "-c", f"{steer}; {tune} {more}; {checksums}"]
-        ).end()
+        settings = {
+            f"/sys/class/net/{device}/queues/rx-0/rps_cpus": f"{1 << on_cpu:x}",
+            "/proc/sys/net/ipv4/ip_local_port_range": "1024 65535",
+            "/proc/sys/net/ipv4/tcp_syncookies": "1",
+            "/proc/sys/net/ipv4/tcp_max_syn_backlog": "65535",
+            "/proc/sys/net/core/somaxconn": "65535",
+        }
+        lines = [f"echo {value} > {path}" for path, value in settings.items()]
+        lines.append(f"ethtool -K {device} tx off > /dev/null")
+        Program(["ip", "netns", "exec", namespace, "sh", "-ec", "\n".join(lines)]).end()
