@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
+from pyprov.runtime.config_wire import WireParams
+from pyprov.runtime.wire import End, Wire
 from pyprov.spi.default import limits_of
 from pyprov.spi.provider import Provider
 from pyprov.tools.lab.engine import LabDataplane
 from pyprov.tools.lab.schedule import Closed, Deadlock, Job, Scheduler
-from pyprov.tools.lab.wire import Wire, WireParams
 from pyprov.tools.lab.world import START, Unplugged, World
 from pyprov.winsock.errors import WSAError
 
@@ -86,7 +87,7 @@ class Node:
 
     def collect(self, port: int = 0) -> list[tuple[float, bytes]]:
         """Return the frames sent since the last call, each with its time in seconds."""
-        return [(_seconds(when), frame) for when, frame in self._sent(port)]
+        return [(_seconds(when), frame) for when, frame in self.dataplane.collect(port)]
 
     def configure(self, **tcp: object) -> None:
         """Change keys of [tcp] for connections and listeners made from now on.
@@ -111,9 +112,6 @@ class Node:
                 while True:
                     self.spi.WSPCleanup()
             self.dataplane.stop(0)
-
-    def _sent(self, port: int) -> list[tuple[int, bytes]]:
-        return self.dataplane.collect(port)
 
 
 class _Clock:
@@ -158,6 +156,7 @@ class Lab(_Clock, Node):
         seed: int = 1,
         *,
         config: Mapping[str, object] | None = None,
+        keep: bool = True,
         **wire: float,
     ) -> Pair:
         """Make two engines joined by an emulated wire.
@@ -165,9 +164,10 @@ class Lab(_Clock, Node):
         Args:
             seed: of everything that is drawn.
             config: TOML tables for both.
-            **wire: rate, delay, loss, reorder, duplicate; see WireParams.
+            keep: `collect` of each end has the frames that it has sent, lost or not.
+            **wire: rate, delay, loss, reorder, duplicate, ...; see WireParams.
         """
-        return Pair(seed, config or {}, WireParams(**wire))
+        return Pair(seed, config or {}, WireParams.of(**wire), keep=keep)
 
     def __enter__(self) -> Self:
         return self
@@ -184,41 +184,33 @@ class Lab(_Clock, Node):
             self.stop()
 
 
-class PairNode(Node):
-    """One end of the wire."""
-
-    def __init__(self, number: int, seed: int, config: Mapping[str, object]) -> None:
-        super().__init__(number, seed, config)
-        self.wire: Wire  # set by the pair
-
-    def _sent(self, port: int) -> list[tuple[int, bytes]]:
-        return self.wire.sent(self.dataplane) if port == 0 else super()._sent(port)
-
-
 class Pair(_Clock):
     """Two engines on one virtual clock, joined by a wire.
 
     Attributes:
         a: 10.9.0.1 and fd09::1.
         b: 10.9.0.2 and fd09::2.
+        wire: what joins them; direction 0 is from a to b.
     """
 
-    def __init__(self, seed: int, config: Mapping[str, object], params: WireParams) -> None:
+    def __init__(
+        self, seed: int, config: Mapping[str, object], params: WireParams, *, keep: bool = True
+    ) -> None:
         _start_eal()
-        self.a = PairNode(1, 2 * seed, config)
-        self.b = PairNode(2, 2 * seed + 1, config)
-        self._wire = Wire(self.a.dataplane, self.b.dataplane, params, seed)
+        self.a = Node(1, 2 * seed, config)
+        self.b = Node(2, 2 * seed + 1, config)
         engines = [self.a.dataplane, self.b.dataplane]
-        super().__init__(World(engines, self._wire), seed)
+        first, second = (End(engine, params) for engine in engines)
+        self.wire = Wire(first, second, seed=seed, keep=keep)
+        super().__init__(World(engines, self.wire), seed)
         for node in (self.a, self.b):
-            node.wire = self._wire
             node.dataplane.scheduler = self._scheduler
 
     def reset(self) -> None:
         """Reset both ends and let what is on the wire vanish."""
         self.a.reset()
         self.b.reset()
-        self._wire.clear()
+        self.wire.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -232,6 +224,7 @@ class Pair(_Clock):
         try:
             self._end(error)
         finally:
+            self.wire.close()
             self.a.stop()
             self.b.stop()
 

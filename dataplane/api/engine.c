@@ -258,6 +258,7 @@ unmake(struct pv_engine *e)
 {
 	if (e->bridge != NULL)
 		end_workers(e);
+	pv_wire_unplug(e); /* what was flushed has gone into the wire */
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
 		pv_worker_free(e->workers[w]);
 	pv_handover_free(e->handover);
@@ -379,7 +380,6 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 	if (rc != 0)
 		return rc;
 	pv_bench_end(e);
-	pv_wire_unplug(e);
 	tell_to_stop(e, pv_engine_now(e) + (flush_ns < FLUSH_MAX ? flush_ns : FLUSH_MAX));
 	if (e->config.step)
 		run_out(e);

@@ -406,7 +406,7 @@ def _check_ports(ports: tuple[Port, ...]) -> None:
     hosts: dict[object, int] = {}
     for index, port in enumerate(ports):
         name = port.device.partition(",")[0]
-        if name in devices and name not in {"ring", "step"}:
+        if name in devices and name != "step" and not name.startswith("ring"):
             problem = f"port[{devices[name]}] has the same device"
             raise ConfigError(f"port[{index}].device", problem, value=port.device)
         devices[name] = index

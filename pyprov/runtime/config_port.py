@@ -16,6 +16,7 @@ from ipaddress import (
 )
 from typing import TypeAlias, TypeVar
 
+from pyprov.runtime.config_wire import WireEnd, read_rate, read_wire
 from pyprov.runtime.rules import (
     ConfigError,
     as_integer,
@@ -26,6 +27,7 @@ from pyprov.runtime.rules import (
     flag,
     integer,
     parsed,
+    parsed_by,
     refused,
     take,
 )
@@ -45,7 +47,7 @@ DEVICE_MAX = 191
 IPV6_MTU_MIN = 1280
 
 _DEVICE = re.compile(
-    r"""ring | step                                                 # in memory; frames by hand
+    r"""ring (:[\w-]{1,31})? | step                                  # in memory; frames by hand
     | ([0-9a-fA-F]{4,}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7] (,\S+)?   # PCI
     | (net|eth)_[a-z][a-z_]*[0-9]+ (,[^\s,=]+=[^\s,]*)*           # virtual""",
     re.VERBOSE,
@@ -54,9 +56,6 @@ _DEVICE_ALLOWED = (
     'a device: a PCI address like "0000:3b:00.0", a virtual device like "net_tap0,iface=pv0", '
     '"ring" or "step"'
 )
-_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kMGT]?)")
-_RATE_ALLOWED = 'bits a second, like 10_000_000_000 or "10G"'
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _MAC = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 
 
@@ -66,16 +65,6 @@ def read_device(value: object) -> str:
     if not _DEVICE.fullmatch(text) or len(text) > DEVICE_MAX:
         raise refused(value, _DEVICE_ALLOWED)
     return text
-
-
-def read_rate(value: object) -> int:
-    """Read bits a second from a number or a text with a unit."""
-    if isinstance(value, str):
-        match = _RATE.fullmatch(value)
-        if match is None:
-            raise refused(value, _RATE_ALLOWED)
-        value = int(float(match[1]) * _UNITS[match[2]])
-    return as_integer(value, 0, 10**13, _RATE_ALLOWED)
 
 
 def read_mac(value: object) -> bytes:
@@ -185,8 +174,9 @@ class Port:
     """One network device.
 
     Attributes:
-        device: PCI address, virtual device with its arguments, "ring" (the in-memory wire), or
-            "step" (frames handed in and out by the caller).
+        device: PCI address, virtual device with its arguments, "ring" (the in-memory wire; the two
+            ports of one process that have "ring:NAME" are its ends), or "step" (frames handed in
+            and out by the caller).
         address: Own addresses with their networks, of both families. None is a port that answers
             nothing.
         gateway: Where everything goes that no network or route covers, one a family at most.
@@ -200,6 +190,7 @@ class Port:
         vlan: VLAN tags whose frames are taken; without any, only untagged frames are.
         checksum_offload: Whether the device computes checksums where it can.
         dad: Whether an IPv6 address is probed for before it is used.
+        wire: On "ring": the emulated wire behind it, whose other end is a port of the same process.
     """
 
     device: str = parsed("", read_device)
@@ -220,6 +211,7 @@ class Port:
     )
     checksum_offload: bool = flag(default=True)
     dad: bool = flag(default=True)
+    wire: WireEnd = parsed_by(WireEnd, read_wire)  # noqa: RUF009 - makes a field
 
 
 def read_port(value: object) -> Port:
@@ -231,6 +223,8 @@ def read_port(value: object) -> Port:
     port = build(Port(), value)
     if not port.device:
         raise ConfigError("device", "is missing")
+    if port.wire.name and port.device != "ring":
+        raise ConfigError("wire", 'goes with device = "ring" alone')
     hosts = {interface.ip for interface in port.address}
     if len(hosts) < len(port.address):
         raise ConfigError("address", "has an address twice")

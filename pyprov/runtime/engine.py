@@ -20,6 +20,7 @@ from pyprov.core.port import Dataplane, DataplaneError
 from pyprov.runtime import convert, dataplane, eal
 from pyprov.runtime.dataplane import EngineDataplane
 from pyprov.runtime.failure import StartError
+from pyprov.runtime.wire import Joints
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,6 +38,7 @@ class _Process:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.running: dict[EngineDataplane, float] = {}  # and the seconds each may flush
+        self.joints = Joints()
         self.eal_started = False
         self.forked = False
 
@@ -59,6 +61,11 @@ def start(config: Config) -> Dataplane:
         record = dataplane.new_config()
         convert.fill(record, config, huge=huge)
         engine = EngineDataplane(record)
+        try:
+            _process.joints.start(engine, config)
+        except StartError:
+            _end(engine, 0)
+            raise
         if not _process.running:
             _watch_exit()
         _process.running[engine] = config.provider.shutdown_flush
@@ -72,7 +79,7 @@ def stop(engine: Dataplane) -> None:
         if not _process.running:
             _unwatch_exit()
     if flush is not None:
-        engine.stop(round(flush * _SECOND))
+        _end(engine, flush)  # type: ignore[arg-type] # found
 
 
 def start_eal(arguments: list[str], *, any_will_do: bool = False) -> None:
@@ -99,7 +106,13 @@ def _stop_all() -> None:
         engine, flush = _process.running.popitem()
         left = max(flush - (time.monotonic() - begin), 0)
         with contextlib.suppress(DataplaneError):
-            engine.stop(round(left * _SECOND))
+            _end(engine, left)
+
+
+def _end(engine: EngineDataplane, flush: float) -> None:
+    """Flush while its wires still carry frames, then unplug them."""
+    engine.stop(round(flush * _SECOND))
+    _process.joints.stop(engine)
 
 
 def _watch_exit() -> None:
@@ -131,6 +144,7 @@ def _after_fork_in_child() -> None:
     dataplane.after_fork_in_child()
     _process.forked = True
     _process.lock = threading.Lock()
+    _process.joints = Joints()
     _process.running.clear()
 
 

@@ -1,106 +1,197 @@
-"""The emulated wire between two labs."""
-
-import itertools
-from types import SimpleNamespace
+"""Emulated wires: between the two engines of a lab, and live between ring ports."""
 
 import pytest
 
-from pyprov.tools.lab.wire import Wire, WireParams
+from pyprov.core import port
+from pyprov.core.port import ConnectParams, ListenParams
+from pyprov.lab import Lab
+from pyprov.runtime import eal, engine
+from pyprov.runtime.config import Config, ConfigError
+from pyprov.runtime.config_wire import WireParams
 
 SECOND = 1_000_000_000
 
 
-class Engine:
-    def __init__(self):
-        self.home = SimpleNamespace(alive=True)
-        self.out = []
-        self.came = []
+def call(two):
+    """Let a look for b, long enough for it to ask again; returns when b sent its answers."""
+    two.b.collect()
+    begin = two.now
+    two.a.dataplane.connect(ConnectParams(peer=port.pack_address(two.b.address), peer_port=80))
+    two.advance(5)
+    return [when - begin for when, _ in two.b.collect()]
 
-    def collect(self, port):
-        assert port == 0
-        frames, self.out = self.out, []
-        return frames
 
-    def inject(self, port, frame):
-        assert port == 0
-        self.came.append(bytes(frame))
+def test_a_frame_takes_its_bits_and_the_delay():
+    with Lab.pair(rate=1e6, delay=0.01) as two:
+        first, *_ = call(two)  # b answers the ARP request when it is there
+    assert first == pytest.approx(0.01 + (60 + 24) * 8 / 1e6, abs=1e-6)
+
+
+def test_what_a_wire_does_is_counted_and_can_be_changed():
+    with Lab.pair(loss=1) as two:
+        assert call(two) == []
+        assert two.wire.stats(0).lost == two.wire.stats(0).frames > 0
+        assert two.wire.stats(1).frames == 0
+        two.wire.change(0, loss=0, duplicate=1)
+        frames = two.wire.stats(0).frames
+        assert call(two)
+        assert two.wire.stats(0).duplicated == two.wire.stats(0).frames - frames > 0
+        assert two.wire.stats(1).duplicated == 0
+
+
+def test_keys_stay_as_they_are_until_they_are_changed():
+    with Lab.pair(delay=0.02, loss=1) as two:
+        two.wire.change(0, loss=0)
+        assert call(two)[0] > 0.02
+
+
+def test_frames_too_large_for_a_wire_vanish():
+    config = {"tcp": {"mtu_probing": False}}
+    with Lab.pair(config=config, mtu=600) as two:
+        b = two.b.dataplane
+        listener = b.listen(ListenParams(port=80))
+        handle = two.a.dataplane.connect(
+            ConnectParams(peer=port.pack_address(two.b.address), peer_port=80)
+        )
+        two.advance(0.1)
+        accepted = b.accept(listener).handle
+        two.a.dataplane.send(handle, b"x" * 500)
+        two.advance(1)
+        assert b.readable(accepted) == 500
+        two.a.dataplane.send(handle, b"x" * 1000)
+        two.advance(1)
+        assert b.readable(accepted) == 500
+        assert two.wire.stats(0).too_large > 0
+
+
+def test_a_reset_pair_has_nothing_on_its_wire():
+    with Lab.pair(delay=1) as two:
+        two.a.dataplane.connect(ConnectParams(peer=port.pack_address(two.b.address), peer_port=80))
+        two.advance(0.5)
+        assert two.wire.stats(0).flying == 1
+        two.reset()
+        two.advance(10)
+        assert two.b.collect() == []
+
+
+def test_frames_are_kept_only_if_they_are_asked_for():
+    with Lab.pair(keep=False) as two:
+        assert call(two) == []
+        assert two.wire.stats(1).frames > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rate": -1},
+        {"delay": -1},
+        {"loss": 1.5},
+        {"reorder": -0.1},
+        {"corrupt": "much"},
+        {"burst": 0},
+        {"mtu": 10},
+        {"reorder_delay": -1},
+        {"loss": 1, "burst": 5},
+        {"latency": 1},
+    ],
+)
+def test_what_no_wire_does_is_refused(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Lab.pair(**wrong)
+
+
+def test_overtaking_takes_the_delay_unless_it_is_said():
+    assert WireParams.of().overtaken == 1e-4
+    assert WireParams.of(delay=0.5).overtaken == 0.5
+    assert WireParams.of(delay=0.5, reorder_delay=0.1).overtaken == 0.1
+
+
+# --- live
+
+
+def config(number, device="ring", **wire):
+    table = {"device": device, "address": [f"10.9.0.{number}/24"], "dad": False}
+    table["mac"] = f"02:00:00:00:09:{number:02x}"
+    tables = {
+        "provider": {"memory": 24, "packet_buffers": 2048, "max_connections": 1024},
+        "port": [table | ({"wire": wire} if wire else {})],
+    }
+    return Config.from_dict(tables)
 
 
 @pytest.fixture
-def ends():
-    return Engine(), Engine()
+def start():
+    engine.start_eal(eal.lab_arguments(), any_will_do=True)
+    made = []
+
+    def start(*configs):
+        made.extend(map(engine.start, configs))
+        return made[-len(configs) :]
+
+    yield start
+    for each in made:
+        engine.stop(each)
 
 
-def drain(wire):
-    """Move time from arrival to arrival; returns the arrivals' times."""
-    times = []
-    wire.move(0)
-    while (when := wire.deadline()) is not None:
-        times.append(when)
-        wire.move(when)
-    return times
+def transfer(a, b, size=1_000_000):
+    """Send from a to b, all of it."""
+    listener = b.listen(ListenParams(port=80))
+    handle = a.connect(ConnectParams(peer=port.pack_address("10.9.0.2"), peer_port=80))
+    assert b.thread_waiter().wait_for(listener, port.READY_ACCEPT, 5 * SECOND)
+    accepted = b.accept(listener).handle
+    sent, got, data, buffer = 0, 0, bytes(range(250)) * 1000, bytearray(250_000)
+    while got < size:
+        if sent < size:
+            sent += a.send(handle, data[sent % 250 : sent % 250 + min(100_000, size - sent)]) or 0
+        n = b.recv(accepted, buffer)
+        if n is None:
+            assert b.thread_waiter().wait_for(accepted, port.READY_READ, 5 * SECOND)
+            continue
+        assert buffer[:n] == (data[got % 250 :] + data)[:n]
+        got += n
+    b.listener_close(listener)
 
 
-def test_a_frame_takes_its_bits_and_the_delay(ends):
-    a, b = ends
-    wire = Wire(a, b, WireParams(rate=1e9, delay=0.001), 1)
-    a.out = [(5000, bytes(976)), (5000, bytes(976))]
-    assert drain(wire) == [5000 + 8000 + 1_000_000, 5000 + 16000 + 1_000_000]
-    assert len(b.came) == 2
-    assert not a.came
+def test_live_engines_talk_over_the_wire_that_both_name(start):
+    a, b = start(
+        config(1, name="x", delay=0.002, loss=0.01, duplicate=0.01),
+        config(2, name="x", delay=0.002),
+    )
+    transfer(a, b)
+    assert a.counters()["TCP_RETRANSMITTED"] > 0
+    assert b.counters()["TCP_DUPLICATE"] > 0
 
 
-def test_directions_do_not_disturb_each_other(ends):
-    a, b = ends
-    wire = Wire(a, b, WireParams(rate=1e9, delay=0), 1)
-    a.out, b.out = [(0, bytes(976))], [(0, bytes(976))]
-    assert drain(wire) == [8000]
-    assert len(a.came) == len(b.came) == 1
+def test_a_wire_is_there_again_when_its_engine_is(start):
+    a, b = start(config(1, name="x"), config(2, name="x"))
+    transfer(a, b, 1000)
+    engine.stop(b)
+    (b,) = start(config(2, name="x"))
+    transfer(a, b, 1000)
 
 
-def numbered(n):
-    return [(i * 1000, i.to_bytes(4, "big")) for i in range(n)]
+def test_a_ring_with_a_name_needs_no_wire(start):
+    a, b = start(config(1, "ring:y"), config(2, "ring:y"))
+    transfer(a, b)
 
 
-def run(seed, **params):
-    a, b = Engine(), Engine()
-    wire = Wire(a, b, WireParams(**params), seed)
-    a.out = numbered(5000)
-    drain(wire)
-    return [int.from_bytes(frame, "big") for frame in b.came]
+def test_a_third_end_is_refused(start):
+    start(config(1, name="x"), config(2, name="x"))
+    with pytest.raises(engine.StartError, match='"x"'):
+        engine.start(config(3, name="x"))
 
 
-def test_shares_are_kept():
-    assert run(1) == list(range(5000))
-    assert 400 < 5000 - len(run(1, loss=0.1)) < 600
-    assert 400 < len(run(1, duplicate=0.1)) - 5000 < 600
-    came = run(1, reorder=0.1)
-    late = sum(x < y for y, x in itertools.pairwise(came))
-    assert sorted(came) == list(range(5000))
-    assert 200 < late < 600
-
-
-def test_the_seed_decides():
-    wild = {"loss": 0.1, "duplicate": 0.1, "reorder": 0.1}
-    assert run(1, **wild) == run(1, **wild)
-    assert run(1, **wild) != run(2, **wild)
-
-
-def test_what_was_sent_is_seen_lost_or_not_and_cleared_frames_never_come(ends):
-    a, b = ends
-    wire = Wire(a, b, WireParams(loss=1), 1)
-    a.out = [(7, b"x")]
-    assert wire.sent(a) == [(7, b"x")]
-    assert wire.sent(a) == []
-    assert wire.deadline() is None
-    wire = Wire(a, b, WireParams(), 1)
-    b.out = [(7, b"x")]
-    wire.move(7)
-    wire.clear()
-    assert drain(wire) == []
-
-
-@pytest.mark.parametrize("wrong", [{"rate": 0}, {"delay": -1}, {"loss": 1.5}, {"reorder": -0.1}])
-def test_what_no_wire_does_is_refused(wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        WireParams(**wrong)
+@pytest.mark.parametrize(
+    ("device", "wire", "key"),
+    [
+        ("ring", {"loss": 0.1}, "wire.name"),
+        ("ring", {"name": "no spaces"}, "wire.name"),
+        ("ring", {"name": "x", "loss": 2}, "wire.loss"),
+        ("net_tap0", {"name": "x"}, "wire"),
+        ("ring:y", {"name": "x"}, "wire"),
+    ],
+)
+def test_wires_that_cannot_be_are_told_by_their_key(device, wire, key):
+    with pytest.raises(ConfigError) as told:
+        config(1, device, **wire)
+    assert told.value.key == f"port[0].{key}"

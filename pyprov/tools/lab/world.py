@@ -20,7 +20,7 @@ class Link(Protocol):
         """Return when the next frame arrives somewhere."""
 
     def move(self, now: int) -> None:
-        """Take what the engines have sent; let arrive what is due."""
+        """Let arrive what is due."""
 
 
 class Unplugged:

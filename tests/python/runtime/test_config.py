@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pyprov.runtime import config, config_port
 from pyprov.runtime.config import Config, ConfigError, Port, shipped
 from pyprov.runtime.config_port import Neighbour, Route
+from pyprov.runtime.config_wire import WireEnd
 from pyprov.runtime.rules import keys_of
 from pyprov.winsock import service
 from pyprov.winsock.errors import WSAError
@@ -68,8 +69,11 @@ def test_defaults_toml_names_every_key_with_its_default():
         assert set(tables[section]) == set(keys_of(type(getattr(Config(), section)))), section
     block = text[text.index("#[[port]]") :]
     (table,) = tomllib.loads(re.sub(r"^#(?=\S)", "", block, flags=re.MULTILINE))["port"]
+    assert set(table["wire"]) == set(keys_of(WireEnd))
     assert set(table) == set(keys_of(Port)) - {"mac"}, "mac has no value that means none"
-    assert Config.from_dict({"port": [table]}).ports == (Port(device="ring"),)
+    assert Config.from_dict({"port": [table]}).ports == (
+        Port(device="ring", wire=WireEnd(name="wan")),
+    )
 
 
 def test_a_file_in_the_way_comes_before_the_shipped_name(tmp_path, monkeypatch):
