@@ -1,13 +1,18 @@
 """Emulated wires: between the two engines of a lab, and live between ring ports."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pyprov.core import port
 from pyprov.core.port import ConnectParams, ListenParams
 from pyprov.lab import Lab
-from pyprov.runtime import eal, engine
+from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config, ConfigError
 from pyprov.runtime.config_wire import WireParams
+from pyprov.runtime.failure import StartError
+from pyprov.runtime.wire import Joints
 
 SECOND = 1_000_000_000
 
@@ -119,18 +124,35 @@ def config(number, device="ring", **wire):
     return Config.from_dict(tables)
 
 
+class Engines:
+    """Live engines in an EAL that other tests use too, as runtime/engine.py starts them."""
+
+    def __init__(self):
+        engine.start_eal(eal.lab_arguments(), any_will_do=True)
+        self.joints = Joints()
+        self.running = []
+
+    def start(self, *configs):
+        for each in configs:
+            record = dataplane.new_config()
+            convert.fill(record, each, huge=False)
+            made = dataplane.EngineDataplane(record)
+            self.running.append(made)
+            self.joints.start(made, each)
+        return self.running[-len(configs) :]
+
+    def stop(self, made):
+        self.running.remove(made)
+        made.stop(SECOND)
+        self.joints.stop(made)
+
+
 @pytest.fixture
-def start():
-    engine.start_eal(eal.lab_arguments(), any_will_do=True)
-    made = []
-
-    def start(*configs):
-        made.extend(map(engine.start, configs))
-        return made[-len(configs) :]
-
-    yield start
-    for each in made:
-        engine.stop(each)
+def engines():
+    engines = Engines()
+    yield engines
+    for made in list(engines.running):
+        engines.stop(made)
 
 
 def transfer(a, b, size=1_000_000):
@@ -152,8 +174,8 @@ def transfer(a, b, size=1_000_000):
     b.listener_close(listener)
 
 
-def test_live_engines_talk_over_the_wire_that_both_name(start):
-    a, b = start(
+def test_live_engines_talk_over_the_wire_that_both_name(engines):
+    a, b = engines.start(
         config(1, name="x", delay=0.002, loss=0.01, duplicate=0.01),
         config(2, name="x", delay=0.002),
     )
@@ -162,23 +184,49 @@ def test_live_engines_talk_over_the_wire_that_both_name(start):
     assert b.counters()["TCP_DUPLICATE"] > 0
 
 
-def test_a_wire_is_there_again_when_its_engine_is(start):
-    a, b = start(config(1, name="x"), config(2, name="x"))
+def test_a_wire_is_there_again_when_its_engine_is(engines):
+    a, b = engines.start(config(1, name="x"), config(2, name="x"))
     transfer(a, b, 1000)
-    engine.stop(b)
-    (b,) = start(config(2, name="x"))
+    engines.stop(b)
+    (b,) = engines.start(config(2, name="x"))
     transfer(a, b, 1000)
 
 
-def test_a_ring_with_a_name_needs_no_wire(start):
-    a, b = start(config(1, "ring:y"), config(2, "ring:y"))
+def test_a_ring_with_a_name_needs_no_wire(engines):
+    a, b = engines.start(config(1, "ring:y"), config(2, "ring:y"))
     transfer(a, b)
 
 
-def test_a_third_end_is_refused(start):
-    start(config(1, name="x"), config(2, name="x"))
-    with pytest.raises(engine.StartError, match='"x"'):
-        engine.start(config(3, name="x"))
+def test_a_third_end_is_refused(engines):
+    engines.start(config(1, name="x"), config(2, name="x"))
+    with pytest.raises(StartError, match='"x"'):
+        engines.start(config(3, name="x"))
+
+
+STARTED = """
+from pyprov.core import port
+from pyprov.core.port import ConnectParams, ListenParams
+from pyprov.runtime import engine
+from tests.python.test_wire import SECOND, config
+
+a, b = (engine.start(config(i, name="x")) for i in (1, 2))
+listener = b.listen(ListenParams(port=80))
+handle = a.connect(ConnectParams(peer=port.pack_address("10.9.0.2"), peer_port=80))
+assert b.thread_waiter().wait_for(listener, port.READY_ACCEPT, 5 * SECOND)
+accepted = b.accept(listener).handle
+a.send(handle, b"flushed")
+engine.stop(a)
+assert b.thread_waiter().wait_for(accepted, port.READY_READ, 5 * SECOND)
+print(b.readable(accepted))
+engine.stop(b)
+"""
+
+
+def test_an_engine_that_stops_flushes_into_its_wire():
+    done = subprocess.run(
+        [sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout.strip() == "7"
 
 
 @pytest.mark.parametrize(
