@@ -4,8 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-import pytest
-
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 
 
