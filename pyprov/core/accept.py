@@ -11,6 +11,7 @@ import errno
 import threading
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pyprov.core import sockopt
 from pyprov.core.blocking import wait
 from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
@@ -166,6 +167,8 @@ def admit(
         raise
     if group is not None or (listener.binding is not None and listener.binding.exclusive):
         _settle_cold_parts(control, listener, made, group)
+    if listener.options.live:
+        sockopt.apply(control, made)
     if listener.events is not None:
         inherit(control, listener, made)
     return value

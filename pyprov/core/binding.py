@@ -85,6 +85,11 @@ class Binding:
         """Whether connections accepted under it keep it alive."""
         return self.sharing is Sharing.EXCLUSIVE
 
+    @property
+    def shared(self) -> bool:
+        """Whether others that say so too may listen beside it."""
+        return self.sharing is Sharing.REUSE
+
     def refuses(self, other: Binding) -> int:
         """Return 0 if another may be bound after this one, else the error it gets."""
         if not self.families & other.families:

@@ -9,6 +9,7 @@ from pyprov.core.blocking import wait
 from pyprov.core.connection import let_go, pack, poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
+from pyprov.core.options import buffer_size
 from pyprov.core.port import ConnectParams, DataplaneError
 from pyprov.core.states import Call, State
 from pyprov.winsock.address import Address
@@ -83,6 +84,6 @@ def _params(socket: Socket, peer: Address) -> ConnectParams:
         peer_port=peer.port,
         local=local,
         local_port=local_port,
-        recv_buffer=options.recv_buffer or 0,
-        send_buffer=options.send_buffer or 0,
+        recv_buffer=buffer_size(options.recv_buffer),
+        send_buffer=buffer_size(options.send_buffer),
     )

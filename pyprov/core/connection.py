@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import port
+from pyprov.core import port, sockopt
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
@@ -43,6 +43,8 @@ def poll_connect(control: Control, socket: Socket) -> None:
             socket.events.record_connect(code)
     if handle:
         let_go(control, handle)
+    elif not code:
+        sockopt.apply(control, socket)
 
 
 def _succeed(socket: Socket, now: int) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.macros import DWORD
+from pyprov.winsock.structs import as_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,13 +95,6 @@ def dispatch(
     if outlen is None and (given is None or entry.unpack is None):
         return result
     return _output(entry, result, outlen)
-
-
-def as_bytes(value: object) -> bytes | None:
-    """Return what is bytes-like as bytes, None for anything else."""
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    return None
 
 
 def _output(entry: Ioctl, result: object, outlen: int | None) -> bytes:

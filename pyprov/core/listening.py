@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pyprov.core.connection import pack
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
+from pyprov.core.options import buffer_size
 from pyprov.core.port import DataplaneError, ListenParams
 from pyprov.core.states import Call, State
 from pyprov.winsock.codes import WSAEFAULT, WSAEINTR, WSAEINVAL
@@ -76,9 +77,9 @@ def _params(control: Control, socket: Socket, backlog: int) -> ListenParams:
         backlog=backlog,
         conditional=options.conditional_accept,
         paused=options.pause_accept,
-        reuse=options.reuse_address,
-        recv_buffer=options.recv_buffer or 0,
-        send_buffer=options.send_buffer or 0,
+        reuse=socket.binding is not None and socket.binding.shared,
+        recv_buffer=buffer_size(options.recv_buffer),
+        send_buffer=buffer_size(options.send_buffer),
         backlog_overflow=limits.backlog_overflow,
         half_open_overflow=limits.half_open_overflow,
         syn_cookies=limits.syn_cookies,

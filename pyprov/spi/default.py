@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import port
-from pyprov.core.limits import Limits
+from pyprov.core.limits import Limits, TcpDefaults
 from pyprov.spi.provider import AllCalls
 from pyprov.spi.startup import Engine
 from pyprov.winsock.codes import WSAEFAULT, WSASYSNOTREADY
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
-    from pyprov.runtime.config import Config
+    from pyprov.runtime.config import Config, Tcp
 
 _OVERFLOW: Final = {"drop": port.OVERFLOW_DROP, "reset": port.OVERFLOW_RESET}
 _SYN_COOKIES: Final = {
@@ -25,6 +25,8 @@ _SYN_COOKIES: Final = {
     "always": port.SYN_COOKIES_ALWAYS,
     "never": port.SYN_COOKIES_NEVER,
 }
+_CONGESTION: Final = {"cubic": 0, "newreno": 1, "dctcp": 2}
+_MS: Final = 1000
 
 
 def limits_of(config: Config) -> Limits:
@@ -36,6 +38,22 @@ def limits_of(config: Config) -> Limits:
         backlog_overflow=_OVERFLOW[provider.backlog_overflow],
         half_open_overflow=_OVERFLOW[provider.half_open_overflow],
         syn_cookies=_SYN_COOKIES[config.tcp.syn_cookies],
+        tcp=_tcp_defaults(config.tcp),
+    )
+
+
+def _tcp_defaults(tcp: Tcp) -> TcpDefaults:
+    return TcpDefaults(
+        recv_buffer=tcp.recv_buffer,
+        send_buffer=tcp.send_buffer,
+        keep_idle=round(tcp.keepalive_idle * _MS),
+        keep_interval=round(tcp.keepalive_interval * _MS),
+        keep_count=tcp.keepalive_count,
+        give_up=round(tcp.user_timeout * _MS),
+        congestion=_CONGESTION[tcp.congestion],
+        timestamps=tcp.timestamps,
+        hops=tcp.ttl,
+        tos=tcp.dscp << 2,
     )
 
 

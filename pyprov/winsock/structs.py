@@ -29,6 +29,13 @@ _INTERFACE_FLAGS = struct.Struct("<L")
 _GENERIC_ADDRESS_SIZE = 24  # sockaddr_gen: a union that is cut short for IPv6
 
 
+def as_bytes(value: object) -> bytes | None:
+    """Return what is bytes-like as bytes, None for anything else."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return None
+
+
 def require(data: bytes, size: int) -> None:
     """Raise WSAEFAULT, with `needed`, unless an input buffer holds so many bytes."""
     if len(data) < size:
