@@ -12,6 +12,8 @@ comes too early or too late only makes somebody try once more.
 
 The blocking hook of the upcall table runs instead of a native wait where there is one: again and
 again, until the call can finish or WSPCancelBlockingCall was called in it.
+
+Completion routines that are due in the thread run before `wait` returns, and make it return.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from pyprov.core.apc import own
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.states import State
@@ -59,6 +62,8 @@ def deadline_after(control: Control, milliseconds: int) -> int | None:
 def wait(control: Control, socket: Socket, mask: int, deadline: int | None = None) -> bool:
     """Block until READY_* bits in `mask` may be true of the socket's handle.
 
+    What the thread's completion routines raise comes out.
+
     Returns:
         False when it is `deadline`, else True: try again.
 
@@ -67,9 +72,13 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
             this thread waits already (in a blocking hook).
     """
     call = _enter(control, socket)
+    apcs = own()
+    apcs.waiter = call.waiter  # before the look whether something is queued
     try:
         hook = control.upcalls.blocking_hook(socket.profile.catalog_id)
-        if hook is None:
+        if apcs:
+            ready = 0
+        elif hook is None:
             ready = _wait_natively(control, socket, call, mask, deadline)
         else:
             ready = _wait_with_hook(socket, call, mask, hook)
@@ -78,11 +87,14 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
             raise translate(error) from error
         ready = 0
     finally:
+        apcs.waiter = None
         _leave(control, socket, call)
     if call.cancelled:
         raise WSAError(WSAEINTR)
     if socket.state is State.CLOSED:
         raise WSAError(WSAEINTR, "the socket was closed during the call")
+    if apcs.run():
+        return True
     return bool(ready) or deadline is None or control.dataplane.now() < deadline
 
 

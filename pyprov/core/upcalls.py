@@ -6,25 +6,25 @@ functions in it, and a caller may put others in their places.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from pyprov.core import apc
 from pyprov.core.events import WSAEVENT
-from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL, WSAENOTSOCK, WSAEOPNOTSUPP
+from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEFAULT, WSAEINVAL, WSAENOTSOCK
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.protocol_info import PROVIDER_ID
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from pyprov.core.apc import Apc
     from pyprov.core.descriptors import Descriptors
 
 # ruff: noqa: N803 - the names are ws2spi.h's
 
 BlockingHook: TypeAlias = tuple[Callable[[object], bool], object]
-Apc: TypeAlias = Callable[[object], None]
 
 
 class Window(Protocol):
@@ -77,10 +77,10 @@ class WSPUPCALLTABLE:
         self.WPUPostMessage: Callable[[Window, int, int, int], bool] = _post_message
         self.WPUQueryBlockingCallback: Callable[[int], BlockingHook | None] = _no_hook
         self.WPUQuerySocketHandleContext: Callable[[int], object] = self._query_context
-        self.WPUQueueApc: Callable[[int, Apc, object], None] = _queue_apc
+        self.WPUQueueApc: Callable[[int, Apc, object], None] = apc.queue
         self.WPUResetEvent: Callable[[WSAEVENT], None] = _reset_event
         self.WPUSetEvent: Callable[[WSAEVENT], None] = _set_event
-        self.WPUOpenCurrentThread: Callable[[], int] = threading.get_ident
+        self.WPUOpenCurrentThread: Callable[[], int] = apc.open_thread
         self.WPUCloseThread: Callable[[int], None] = _close_thread
 
     def attach(self, sockets: Descriptors) -> None:
@@ -127,7 +127,10 @@ def _event(event: object) -> WSAEVENT:
 
 
 def _is_set(s: int, fds: Sequence[int]) -> bool:
-    return s in fds
+    try:
+        return s in fds
+    except TypeError as error:
+        raise WSAError(WSAEFAULT, str(error)) from error
 
 
 def _provider_path(provider_id: UUID) -> str:
@@ -149,11 +152,6 @@ def _post_message(window: Window, message: int, wParam: int, lParam: int) -> boo
 def _no_hook(catalog_id: int) -> BlockingHook | None:
     del catalog_id
     return None
-
-
-def _queue_apc(thread_id: int, function: Apc, context: object) -> None:
-    del thread_id, function, context
-    raise WSAError(WSAEOPNOTSUPP, "no completion routine can be called yet")
 
 
 def _close_thread(thread_id: int) -> None:

@@ -1,14 +1,20 @@
-"""Waiting for event objects."""
+"""Waiting for event objects, and for nothing but completion routines."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyprov.core.apc import own
 from pyprov.core.events import WSAEVENT
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
-from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER
-from pyprov.winsock.constants import WSA_MAXIMUM_WAIT_EVENTS, WSA_WAIT_EVENT_0, WSA_WAIT_TIMEOUT
+from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER, WSAEINVAL
+from pyprov.winsock.constants import (
+    WSA_MAXIMUM_WAIT_EVENTS,
+    WSA_WAIT_EVENT_0,
+    WSA_WAIT_IO_COMPLETION,
+    WSA_WAIT_TIMEOUT,
+)
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
@@ -20,37 +26,84 @@ _NS = 1_000_000_000
 
 
 def wait_for_events(
-    control: Control, events: Sequence[WSAEVENT], timeout: float | None, *, wait_all: bool
+    control: Control,
+    events: Sequence[WSAEVENT],
+    timeout: float | None,
+    *,
+    wait_all: bool,
+    alertable: bool = False,
 ) -> int:
     """Wait until one event, or each of them, is set.
 
     Returns:
-        WSA_WAIT_EVENT_0 plus the index of the first that is set, or WSA_WAIT_TIMEOUT.
+        WSA_WAIT_EVENT_0 plus the index of the first that is set, WSA_WAIT_TIMEOUT, or
+        WSA_WAIT_IO_COMPLETION after completion routines ran in an alertable wait.
 
     Raises:
         WSAError: WSA_INVALID_HANDLE for what is no event, WSA_INVALID_PARAMETER for too few or too
             many.
     """
-    fds = [_descriptor(event) for event in events]
+    fds = [_descriptor(event) for event in _sequence(events)]
     if not 1 <= len(fds) <= WSA_MAXIMUM_WAIT_EVENTS:
         raise WSAError(WSA_INVALID_PARAMETER, f"{len(fds)} events")
-    dataplane = control.dataplane
-    deadline = None if timeout is None else dataplane.now() + round(timeout * _NS)
+    deadline = _deadline(control, timeout)
+    alerts = [own().fileno()] if alertable else []
     waited_for = list(fds)
     while True:
-        left = None if deadline is None else max(deadline - dataplane.now(), 0)
-        try:
-            ready = dataplane.wait_fds(waited_for, left)
-        except DataplaneError as error:
-            raise translate(error) from error
+        ready = _wait(control, waited_for + alerts, deadline)
         if not ready:
             return WSA_WAIT_TIMEOUT
-        if not wait_all:
+        if wait_all:
+            # Only what is not set yet is worth waiting for; in the end all are set at one moment.
+            waited_for = [event.fileno() for event in events if not event.is_set()]
+            if not waited_for:
+                return WSA_WAIT_EVENT_0
+        elif ready[0] in fds:
             return WSA_WAIT_EVENT_0 + fds.index(ready[0])
-        # Only what is not set yet is worth waiting for; then all have to be set at one moment.
-        waited_for = [event.fileno() for event in events if not event.is_set()]
-        if not waited_for:
-            return WSA_WAIT_EVENT_0
+        if alertable and own().run():
+            return WSA_WAIT_IO_COMPLETION
+
+
+def sleep(control: Control, timeout: float | None, *, alertable: bool) -> int:
+    """Wait until time is up, or, if alertable, completion routines of this thread have run.
+
+    Returns:
+        0 when time is up, WSA_WAIT_IO_COMPLETION otherwise.
+    """
+    apcs = own()
+    alerts = [apcs.fileno()] if alertable else []
+    deadline = _deadline(control, timeout)
+    while _wait(control, alerts, deadline):
+        if apcs.run():
+            return WSA_WAIT_IO_COMPLETION
+    return 0
+
+
+def _wait(control: Control, fds: Sequence[int], deadline: int | None) -> list[int]:
+    dataplane = control.dataplane
+    left = None if deadline is None else max(deadline - dataplane.now(), 0)
+    try:
+        return dataplane.wait_fds(fds, left)
+    except DataplaneError as error:
+        raise translate(error) from error
+
+
+def _deadline(control: Control, timeout: object) -> int | None:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise WSAError(WSAEINVAL, f"{timeout!r} is no number of seconds")
+    try:
+        return control.dataplane.now() + round(timeout * _NS)
+    except OverflowError:
+        return None
+
+
+def _sequence(events: object) -> Sequence[object]:
+    try:
+        return list(events)  # type: ignore[call-overload,no-any-return] # tried, not known
+    except TypeError as error:
+        raise WSAError(WSA_INVALID_PARAMETER, f"{events!r} are no events") from error
 
 
 def _descriptor(event: object) -> int:

@@ -44,6 +44,7 @@ WSPSetSockOpt = default.WSPSetSockOpt
 WSPShutdown = default.WSPShutdown
 WSPSocket = default.WSPSocket
 WSPStringToAddress = default.WSPStringToAddress
+SleepEx = default.SleepEx
 WSACreateEvent = default.WSACreateEvent
 WSASetEvent = default.WSASetEvent
 WSAResetEvent = default.WSAResetEvent

@@ -102,8 +102,24 @@ class NotifyCalls(Calls):
         Raises:
             WSAError: WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER, WSANOTINITIALISED.
         """
-        del alertable
-        return waiting.wait_for_events(self._control(), events, timeout, wait_all=wait_all)
+        return waiting.wait_for_events(
+            self._control(), events, timeout, wait_all=wait_all, alertable=alertable
+        )
+
+    def SleepEx(self, seconds: float | None, alertable: bool = False) -> int:
+        """Wait for time, and in an alertable wait for completion routines of this thread.
+
+        Args:
+            seconds: how long; None: until completion routines have run.
+            alertable: completion routines run meanwhile, and end the wait.
+
+        Returns:
+            0 when time is up, WSA_WAIT_IO_COMPLETION after completion routines have run.
+
+        Raises:
+            WSAError: WSAEINVAL for what is no time, WSANOTINITIALISED, WSAEINTR.
+        """
+        return waiting.sleep(self._control(), seconds, alertable=alertable)
 
 
 def _event(event: object) -> WSAEVENT:
