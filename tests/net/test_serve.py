@@ -245,4 +245,5 @@ def test_the_demo_ends_well_and_leaves_nothing():
 def test_the_demo_can_be_ended_at_any_time(namespace):
     demo = namespace.start(sys.executable, "-m", "pyprov.tools.demo")
     demo.wait_for("Ready after", 20)
-    assert demo.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+    # On a busy machine it may be at its end already, or so near that Python handles no signal more.
+    assert demo.stop(signal.SIGTERM) in {128 + signal.SIGTERM, 0, -signal.SIGTERM}
