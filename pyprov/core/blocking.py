@@ -29,6 +29,8 @@ from pyprov.winsock.codes import WSAEINPROGRESS, WSAEINTR, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pyprov.core.control import Control
     from pyprov.core.port import Waiter
     from pyprov.core.socket import Socket
@@ -71,7 +73,7 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
         WSAError: WSAEINTR when the socket was closed or the call cancelled, WSAEINPROGRESS when
             this thread waits already (in a blocking hook).
     """
-    call = _enter(control, socket)
+    call = enter(control, (socket,))
     apcs = own()
     apcs.waiter = call.waiter  # before the look whether something is queued
     try:
@@ -88,7 +90,7 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
         ready = 0
     finally:
         apcs.waiter = None
-        _leave(control, socket, call)
+        leave(control, (socket,), call)
     if call.cancelled:
         raise WSAError(WSAEINTR)
     if socket.state is State.CLOSED:
@@ -143,23 +145,44 @@ def ring(call: BlockedCall) -> None:
         raise translate(error) from error
 
 
-def _enter(control: Control, socket: Socket) -> BlockedCall:
+def pause(control: Control, catalog_id: int, call: BlockedCall, left: int | None) -> None:
+    """Let a call that has watches of its own sleep until one reports, or so many ns have passed."""
+    hook = control.upcalls.blocking_hook(catalog_id)
+    if hook is None:
+        call.waiter.wait(left)
+        return
+    function, context = hook
+    if not function(context):
+        call.cancelled = True
+    if not call.cancelled:
+        call.waiter.wait(HOOK_INTERVAL_NS if left is None else min(left, HOOK_INTERVAL_NS))
+
+
+def enter(control: Control, sockets: Sequence[Socket]) -> BlockedCall:
+    """Note that this thread waits on sockets: who closes one of them rings.
+
+    Raises:
+        WSAError: WSAEINPROGRESS if it waits already, WSAEINTR if one was closed.
+    """
     thread = threading.get_ident()
     if thread in control.calls:
         raise WSAError(WSAEINPROGRESS, "a blocking call is outstanding in this thread")
     call = BlockedCall(control.thread_waiter())
     with control.lock:
-        if socket.state is State.CLOSED:
+        if any(socket.state is State.CLOSED for socket in sockets):
             raise WSAError(WSAEINTR, "the socket was closed during the call")
-        if socket.blocked is None:
-            socket.blocked = []
-        socket.blocked.append(call)
+        for socket in sockets:
+            if socket.blocked is None:
+                socket.blocked = []
+            socket.blocked.append(call)
         control.calls[thread] = call
     return call
 
 
-def _leave(control: Control, socket: Socket, call: BlockedCall) -> None:
+def leave(control: Control, sockets: Sequence[Socket], call: BlockedCall) -> None:
+    """The wait is over."""
     with control.lock:
         del control.calls[threading.get_ident()]
-        if socket.blocked is not None:
-            socket.blocked.remove(call)
+        for socket in sockets:
+            if socket.blocked is not None:
+                socket.blocked.remove(call)

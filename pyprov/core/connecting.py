@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyprov.core import port
-from pyprov.core.blocking import wait
+from pyprov.core.blocking import interrupt, wait
 from pyprov.core.connection import let_go, pack, poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
@@ -59,6 +59,8 @@ def start(control: Control, socket: Socket, name: object) -> None:
         if not control.settle(socket, State.CONNECTING):
             let_go(control, handle)
             raise WSAError(WSAEINTR, "the socket was closed during the call")
+    if socket.blocked:
+        interrupt(control, socket)  # somebody selects on it
     synchronise(control, socket)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pyprov.core.blocking import interrupt
 from pyprov.core.connection import pack
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
@@ -52,6 +53,8 @@ def listen(control: Control, socket: Socket, backlog: object) -> None:
             raise translate(error) from error
         socket.backlog = length
         socket.deciding = socket.deciding or []
+    if socket.blocked:
+        interrupt(control, socket)  # somebody selects on it
     synchronise(control, socket)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core import notification, waiting
+from pyprov.core import notification, select, waiting
 from pyprov.core.events import WSAEVENT
 from pyprov.spi.base import Calls
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEOPNOTSUPP
@@ -55,13 +55,24 @@ class NotifyCalls(Calls):
         exceptfds: Sequence[int] | None,
         timeout: float | None = None,
     ) -> tuple[list[int], list[int], list[int]]:
-        """Not supported yet.
+        """Wait until sockets can be read or written, or something exceptional has happened.
+
+        Args:
+            readfds: to be told of data, of the peer's close, of requests on a listener; of urgent
+                data where it is in the stream.
+            writefds: to be told that a connect has succeeded, and of room to send.
+            exceptfds: to be told that a connect has failed, and of urgent data.
+            timeout: seconds; None waits for ever, 0 only looks.
+
+        Returns:
+            Those of the sockets of which it is true, in the order given and each once; three empty
+            lists when time is up.
 
         Raises:
-            WSAError: WSAEOPNOTSUPP.
+            WSAError: WSAEINVAL without any socket or for a bad timeout, WSAENOTSOCK if one of them
+                is none, WSAEFAULT for what is no sequence, WSAEINTR.
         """
-        self._control()
-        raise WSAError(WSAEOPNOTSUPP)
+        return select.select(self._control(), (readfds, writefds, exceptfds), timeout)
 
     def WSACreateEvent(self) -> WSAEVENT:
         """Make an event object that waits in this engine's time."""
