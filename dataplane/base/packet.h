@@ -33,11 +33,11 @@ struct pv_packet {
 	uint8_t is_broadcast; /* to a broadcast or multicast address, of either layer */
 	uint8_t protocol;
 	/* tcp/ */
-	uint32_t hash;      /* keyed, of the tuple: bucket and signature of the flow table */
-	uint32_t ts_offset; /* keyed, of the tuple: of our timestamps (RFC 7323 7.1) */
-	uint32_t isn;       /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */
-	uint32_t seq, ack;
-	uint32_t tsval, tsecr;
+	uint32_t hash;           /* keyed, of the tuple: bucket and signature of the flow table */
+	uint32_t ts_offset;      /* keyed, of the tuple: of our timestamps (RFC 7323 7.1) */
+	uint32_t isn;            /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */
+	uint32_t ack, seq;       /* the other way round than on the wire: see parse.h */
+	uint32_t tsecr, tsval;   /* 0: no such option */
 	uint32_t window;         /* as sent, unscaled */
 	uint16_t payload_offset; /* from the start of the mbuf's data */
 	uint16_t payload_len;

@@ -114,13 +114,17 @@ pv_backlog_put(struct pv_ctx *ctx, struct pv_listener_shared *listener,
 {
 	struct ring *ring = &listener->ring[ctx->worker];
 	uint32_t in = n > 0 ? count_in(listener, n) : 0;
+	uint64_t tail = ring->tail;
 
 	if (in == 0)
 		return 0;
 	for (uint32_t i = 0; i < in; i++)
-		*place(listener, ctx->worker, ring->tail + i) = requests[i];
+		*place(listener, ctx->worker, tail + i) = requests[i];
 	__atomic_fetch_add(&listener->status.accepts, in, __ATOMIC_RELAXED);
-	__atomic_store_n(&ring->tail, ring->tail + in, __ATOMIC_RELEASE); /* R0: pairs with R1 */
+	__atomic_store_n(&ring->tail, tail + in, __ATOMIC_RELEASE); /* R0: pairs with R1 */
+	/* The next burst will be as long as this one, and a long ring is never near. */
+	for (uint32_t i = 0; i < in; i++)
+		pv_prefetch_write(place(listener, ctx->worker, tail + in + i));
 	settle_level(&listener->status);
 	pv_watch_notify(ctx, &listener->watch[ctx->worker], PV_READY_ACCEPT);
 	return in;

@@ -5,8 +5,7 @@
 #include "wire/eth.h"
 #include "wire/ip4.h"
 
-#define PREFETCH_AHEAD  4
-#define ETH_TYPE_IP4_BE PV_HTON16(PV_ETHERTYPE_IP4)
+#define PREFETCH_AHEAD 4
 
 bool
 pv_ip_give(struct pv_ctx *ctx, struct pv_ip_frame *frame, uint8_t worker)
@@ -114,48 +113,65 @@ take_one(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m, struct pv_packet
 	return take_ethernet(ctx, &frame, out);
 }
 
+/* What the packets that nearly all are have in common: made once a burst. */
+struct usual {
+	uint64_t mac; /* in the high six bytes */
+	uint32_t addr, broadcast;
+	struct pv_packet packet;
+};
+
+static struct usual
+usual_of(const struct pv_ip_port *port, uint16_t index)
+{
+	const struct pv_own4 *own = &port->own.v4[0];
+	struct usual u = { .addr = own->addr, .broadcast = own->broadcast };
+
+	memcpy((uint8_t *)&u.mac + 2, port->facts.mac, PV_ETH_ADDR_LEN);
+	u.packet.tuple.local = u.packet.tuple.peer = pv_addr_from_v4(own->addr);
+	u.packet.l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;
+	u.packet.port = index;
+	u.packet.is_v4 = 1;
+	u.packet.protocol = PV_PROTO_TCP;
+	return u;
+}
+
 /*
- * The packet that nearly all are: untagged, to our MAC and first address, without IP options,
- * whole, TCP. False: anything else, and whatever is wrong with it is found elsewhere.
+ * The packet that nearly all are: untagged, to our MAC and only address, without IP options, whole,
+ * TCP. False: anything else, and whatever is wrong with it is found elsewhere.
  */
 static inline bool
-take_usual(const struct pv_ip_port *port, uint16_t index, struct rte_mbuf *m, struct pv_packet *out)
+take_usual(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PV_ETH_HDR_LEN;
-	const struct pv_own4 *own = &port->own.v4[0];
-	uint64_t rx = m->ol_flags;
+	uint64_t rx = m->ol_flags, odd;
 	uint32_t src, len;
 
 	if (m->data_len < PV_ETH_HDR_LEN + PV_IP4_HDR_LEN || m->nb_segs != 1)
 		return false;
+	/* All that must be so, in one question: type, version and header length; no fragment. */
+	odd = (pv_ld64(p) << 16) ^ usual->mac;
+	odd |= (pv_ld32(p + 12) & PV_HTON32(0xffffff00)) ^ PV_HTON32(0x08004500);
+	odd |= pv_ld16(ip + 6) & PV_HTON16(0x3fff);
+	odd |= (uint32_t)(ip[9] ^ PV_PROTO_TCP) | (pv_ld32(ip + 16) ^ usual->addr);
+	if (odd != 0)
+		return false;
 	src = pv_ld32(ip + 12);
 	len = pv_ld16be(ip + 2);
-	if (pv_ld16(p + 12) != ETH_TYPE_IP4_BE || !pv_eth_equal(p, port->facts.mac) ||
-			ip[0] != 0x45 || ip[9] != PV_PROTO_TCP ||
-			(pv_ld16(ip + 6) & PV_HTON16(0x3fff)) != 0 ||
-			pv_ld32(ip + 16) != own->addr || port->own.n4 != 1)
-		return false;
 	if (len < PV_IP4_HDR_LEN || len > (uint32_t)m->data_len - PV_ETH_HDR_LEN ||
-			!pv_ip4_valid_source(src) || src == own->addr || src == own->broadcast)
+			!pv_ip4_valid_source(src) || src == usual->addr || src == usual->broadcast)
 		return false;
 	if ((rx & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
 			!pv_csum_ok(pv_csum_part(ip, PV_IP4_HDR_LEN)))
 		return false;
 	rx &= RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
 	out->mbuf = m;
-	out->tuple.local = pv_addr_from_v4(own->addr);
-	out->tuple.peer = pv_addr_from_v4(src);
-	out->l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;
+	pv_st32(out->tuple.peer.b + 12, src);
 	out->l4_len = (uint16_t)(len - PV_IP4_HDR_LEN);
-	out->port = index;
 	out->tos = ip[1];
 	out->ttl = ip[8];
 	out->l4_checksum_good =
 			rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD || rx == RTE_MBUF_F_RX_L4_CKSUM_NONE;
-	out->is_v4 = 1;
-	out->is_broadcast = 0;
-	out->protocol = PV_PROTO_TCP;
-	out->outcome = 0;
 	return true;
 }
 
@@ -164,14 +180,19 @@ pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_
 		struct pv_packet *out)
 {
 	const struct pv_ip_port *from = port < PV_MAX_PORTS ? &ctx->ip->port[port] : NULL;
+	bool simple = from != NULL && from->own.n4 == 1;
+	struct usual usual;
 	uint32_t taken = 0;
+
+	if (pv_likely(simple))
+		usual = usual_of(from, port);
 
 	for (uint32_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		pv_prefetch(rte_pktmbuf_mtod(frames[i], const void *));
 	for (uint32_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			pv_prefetch(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], const void *));
-		if (pv_likely(from != NULL && take_usual(from, port, frames[i], &out[taken])) ||
+		if (pv_likely(simple && take_usual(&usual, frames[i], &out[taken])) ||
 				take_one(ctx, port, frames[i], &out[taken]))
 			taken++;
 	}

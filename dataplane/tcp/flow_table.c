@@ -40,7 +40,7 @@ pv_flow_table_reset(struct pv_flow_table *table)
 static bool
 place_in(struct pv_flow_bucket *bucket, uint32_t hash, uint32_t entry, struct pv_flow_place *place)
 {
-	uint64_t match = pv_flow_match(bucket, pv_flow_signature(hash));
+	uint32_t match = pv_flow_match(bucket, pv_flow_signature(hash));
 
 	for (; match != 0; match &= match - 1) {
 		place->bucket = bucket;

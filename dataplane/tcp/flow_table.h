@@ -16,10 +16,10 @@
  * The spare bytes of a bucket hold stamps: the last epoch of isn.h in which a SYN that hashes there
  * was answered without a record.
  *
- * Owned by one worker. Little-endian machines only (slots of a match are counted from the low
- * byte).
+ * Owned by one worker. For x86: signatures are compared with SSE2.
  */
 
+#include <emmintrin.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -128,27 +128,20 @@ pv_flow_stamp(const struct pv_flow_table *table, uint32_t hash)
 	return &pv_flow_home(table, hash)->stamp[(hash >> 16) % PV_FLOW_STAMPS];
 }
 
-/* Slots whose signature is this one: bit 8 * slot. */
-static inline uint64_t
+/* Slots whose signature is this one: bit `slot`. */
+static inline uint32_t
 pv_flow_match(const struct pv_flow_bucket *bucket, uint16_t signature)
 {
-	typedef uint16_t slots __attribute__((vector_size(16)));
-	typedef int8_t bytes __attribute__((vector_size(8)));
-	union {
-		bytes b;
-		uint64_t u;
-	} m;
-	slots s;
+	__m128i slots = _mm_load_si128((const __m128i *)(const void *)bucket->signature);
+	__m128i same = _mm_cmpeq_epi16(slots, _mm_set1_epi16((int16_t)signature));
 
-	memcpy(&s, bucket->signature, sizeof(s));
-	m.b = __builtin_convertvector(s == signature, bytes);
-	return m.u & 0x0101010101010101;
+	return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, _mm_setzero_si128()));
 }
 
 static inline uint32_t
-pv_flow_first(uint64_t match)
+pv_flow_first(uint32_t match)
 {
-	return (uint32_t)__builtin_ctzll(match) / 8;
+	return (uint32_t)__builtin_ctz(match);
 }
 
 /* What an entry would have looked at; good for a prefetch. */
@@ -180,7 +173,7 @@ static inline uint32_t
 pv_flow_find_in(const struct pv_flow_table *table, struct pv_flow_bucket *bucket, uint32_t hash,
 		const struct pv_tuple *tuple, struct pv_flow_place *place)
 {
-	uint64_t match = pv_flow_match(bucket, pv_flow_signature(hash));
+	uint32_t match = pv_flow_match(bucket, pv_flow_signature(hash));
 
 	for (; match != 0; match &= match - 1) {
 		place->slot = pv_flow_first(match);
@@ -207,7 +200,7 @@ pv_flow_find(const struct pv_flow_table *table, uint32_t hash, const struct pv_t
 static inline bool
 pv_flow_put(struct pv_flow_bucket *bucket, uint16_t signature, uint32_t entry)
 {
-	uint64_t free = pv_flow_match(bucket, 0);
+	uint32_t free = pv_flow_match(bucket, 0);
 	uint32_t slot;
 
 	if (pv_unlikely(free == 0))

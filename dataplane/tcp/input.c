@@ -92,7 +92,7 @@ look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packets[i].hash);
-		uint64_t match = pv_flow_match(home, pv_flow_signature(packets[i].hash));
+		uint32_t match = pv_flow_match(home, pv_flow_signature(packets[i].hash));
 		uint32_t entry;
 
 		if (match == 0) {
@@ -193,6 +193,19 @@ is_plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
 	       rte_mbuf_refcnt_read(m) == 1;
 }
 
+/* Outcomes come in runs: one store for each. */
+static inline void
+count_outcomes(struct pv_counters *counters, const struct pv_packet *packets, uint32_t n)
+{
+	uint32_t run = 0;
+
+	for (uint32_t i = 0; i < n; i += run) {
+		for (run = 1; i + run < n && packets[i + run].outcome == packets[i].outcome;)
+			run++;
+		pv_count_n(counters, packets[i].outcome, run);
+	}
+}
+
 /* Counts what became of each, and frees what nobody has taken. */
 static inline void
 end(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
@@ -201,10 +214,10 @@ end(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	void *plain[PV_BURST];
 	uint32_t n_plain = 0;
 
+	count_outcomes(&ctx->counters, packets, n);
 	for (uint32_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = packets[i].mbuf;
 
-		pv_count(&ctx->counters, packets[i].outcome);
 		if (m == NULL)
 			continue;
 		if (pv_unlikely(pool == NULL))

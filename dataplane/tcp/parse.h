@@ -61,19 +61,32 @@ pv_parse_rare_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 	return 0;
 }
 
+/*
+ * Two words of the wire to two fields that follow each other: as one number, whose low half (on a
+ * little-endian machine the first field) is the second word. To fill a packet is mostly stores.
+ */
+static inline void
+pv_parse_pair(uint32_t *fields, const uint8_t *p)
+{
+	pv_st64(fields, __builtin_bswap64(pv_ld64(p)));
+}
+
+static_assert(offsetof(struct pv_packet, seq) == offsetof(struct pv_packet, ack) + 4 &&
+				offsetof(struct pv_packet, tsval) ==
+						offsetof(struct pv_packet, tsecr) + 4 &&
+				offsetof(struct pv_tuple, peer_port) ==
+						offsetof(struct pv_tuple, local_port) + 2,
+		"pairs are stored at once");
+
 /* Timestamps alone, and the options of Linux's SYN, without a walk. 0: well formed. */
 static inline enum pv_counter
 pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 {
-	packet->options = 0;
 	packet->mss = 0;
 	packet->wscale = 0;
-	packet->tsval = 0;
-	packet->tsecr = 0;
 	if (len == 12 && pv_ld32(p) == PV_HTON32(0x0101080a)) {
 		packet->options = PV_TCP_OPT_TS;
-		packet->tsval = pv_ld32be(p + 4);
-		packet->tsecr = pv_ld32be(p + 8);
+		pv_parse_pair(&packet->tsecr, p + 4);
 		return 0;
 	}
 	if (len == 20 && pv_ld16(p) == PV_HTON16(0x0204) &&
@@ -82,11 +95,13 @@ pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 		packet->options = PV_TCP_OPT_MSS | PV_TCP_OPT_SACKOK | PV_TCP_OPT_TS |
 				  PV_TCP_OPT_WSCALE;
 		packet->mss = pv_ld16be(p + 2);
-		packet->tsval = pv_ld32be(p + 8);
-		packet->tsecr = pv_ld32be(p + 12);
+		pv_parse_pair(&packet->tsecr, p + 8);
 		packet->wscale = p[19] > PV_TCP_WSCALE_MAX ? PV_TCP_WSCALE_MAX : p[19];
 		return 0;
 	}
+	packet->options = 0;
+	packet->tsval = 0;
+	packet->tsecr = 0;
 	return len == 0 ? 0 : pv_parse_rare_options(packet, p, len);
 }
 
@@ -105,10 +120,8 @@ pv_parse(struct pv_packet *packet)
 		return PV_C_TCP_MALFORMED;
 	if (pv_unlikely(!packet->l4_checksum_good && !pv_parse_checksum(packet, p, len)))
 		return PV_C_TCP_CHECKSUM;
-	packet->tuple.peer_port = pv_ld16be(p);
-	packet->tuple.local_port = pv_ld16be(p + 2);
-	packet->seq = pv_ld32be(p + 4);
-	packet->ack = pv_ld32be(p + 8);
+	pv_st32(&packet->tuple.local_port, pv_ld32be(p));
+	pv_parse_pair(&packet->ack, p + 4);
 	packet->flags = p[13];
 	packet->window = pv_ld16be(p + 14);
 	packet->urgent = pv_ld16be(p + 18);

@@ -12,7 +12,8 @@
 #include "worker/service_conn.h"
 
 #define LISTENERS 16
-#define TAKE      32 /* requests a turn and listener */
+#define TAKE      32 /* requests at a time */
+#define TAKES     8  /* a turn and listener */
 #define EVENTS    64 /* connections a turn */
 #define WATCHED   (PV_READY_READ | PV_READY_WRITE | PV_READY_CLOSE | PV_READY_ERROR)
 
@@ -250,13 +251,20 @@ begin(struct pv_worker *w, uint64_t handle, uint8_t kind)
 		let_go(w, conn, PV_CLOSE_ABORT);
 }
 
-/* Counted requests are let go at once: the connection lives on without an owner until its peer ends
- * it. */
+/* The connection lives on without an owner until its peer ends it. Nobody outside ever had its
+ * handle, so that both holds are ours to give up, without a command to ourselves. */
+static void
+detach(struct pv_ctx *ctx, uint64_t handle)
+{
+	pv_tcp_close(ctx, handle, PV_CLOSE_DETACH);
+	pv_slot_release(ctx, pv_handle_index(handle), PV_SLOT_CONTROL);
+}
+
+/* Counted requests are let go at once. */
 static uint32_t
 accept_from(struct pv_worker *w, struct listener *listener)
 {
 	struct pv_request requests[TAKE];
-	uint64_t handles[TAKE];
 	int n = pv_backlog_take_own(&w->ctx, listener->handle, requests, TAKE);
 
 	if (n < 0) {
@@ -264,13 +272,24 @@ accept_from(struct pv_worker *w, struct listener *listener)
 		return 0;
 	}
 	for (int i = 0; i < n; i++) {
-		handles[i] = requests[i].handle;
-		if (listener->kind != PV_SERVICE_COUNT)
-			begin(w, handles[i], listener->kind);
+		if (listener->kind == PV_SERVICE_COUNT)
+			detach(&w->ctx, requests[i].handle);
+		else
+			begin(w, requests[i].handle, listener->kind);
 	}
-	if (n > 0 && listener->kind == PV_SERVICE_COUNT)
-		pv_bridge_close_many(w->ctx.bridge, handles, (uint32_t)n, PV_CLOSE_DETACH);
 	return (uint32_t)n;
+}
+
+static uint32_t
+accept_all(struct pv_worker *w, struct listener *listener)
+{
+	uint32_t n = TAKE, taken = 0;
+
+	for (uint32_t i = 0; i < TAKES && n == TAKE; i++) {
+		n = accept_from(w, listener);
+		taken += n;
+	}
+	return taken;
 }
 
 static uint32_t
@@ -314,7 +333,7 @@ pv_service_run(struct pv_worker *w)
 	uint32_t work = 0;
 
 	for (uint32_t i = s->n_listener; i > 0; i--)
-		work += accept_from(w, &s->listener[i - 1]);
+		work += accept_all(w, &s->listener[i - 1]);
 	if (s->again != 0)
 		work += run_again(w);
 	if (s->n_conn != 0)

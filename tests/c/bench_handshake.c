@@ -115,29 +115,18 @@ static void
 end_turn(uint64_t t)
 {
 	static struct pv_request requests[64];
-	static struct pv_command commands[64];
-	uint64_t handles[64];
 	int n;
 
 	pv_wheel_run(&ctx.wheel, &ctx, ctx.now);
 	pv_tcp_output(&ctx);
 	pv_bridge_flush(&ctx);
 	t = tick(TIMERS, t);
-	while ((n = pv_backlog_take(ctx.bridge, listener, requests, 64)) > 0) {
-		for (int i = 0; i < n; i++)
-			handles[i] = requests[i].handle;
-		pv_bridge_close_many(ctx.bridge, handles, (uint32_t)n, PV_CLOSE_DETACH);
+	while ((n = pv_backlog_take_own(&ctx, listener, requests, 64)) > 0) {
 		if (!whole)
 			t = tick(DRAIN, t);
-		n = (int)pv_command_take(ctx.bridge, 0, commands, 64);
 		for (int i = 0; i < n; i++) {
-			struct pv_pcb *pcb = pv_pcb_of(&ctx, commands[i].handle);
-
-			if (pcb != NULL) {
-				pcb->flags |= PV_PCB_ORPHAN;
-				ctx.conns->orphans++;
-			}
-			pv_slot_close(&ctx, &commands[i]);
+			pv_tcp_close(&ctx, requests[i].handle, PV_CLOSE_DETACH);
+			pv_slot_release(&ctx, pv_handle_index(requests[i].handle), PV_SLOT_CONTROL);
 		}
 		t = tick(CLOSE, t);
 	}
