@@ -184,6 +184,14 @@ pv_readable(struct pv_engine *engine, uint64_t handle)
 }
 
 int
+pv_urgent(struct pv_engine *engine, uint64_t handle)
+{
+	int rc = pv_engine_usable(engine);
+
+	return rc != 0 ? rc : pv_bridge_urgent(engine->bridge, handle);
+}
+
+int
 pv_shutdown_send(struct pv_engine *engine, uint64_t handle)
 {
 	int rc = pv_engine_usable(engine);

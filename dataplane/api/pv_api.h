@@ -204,9 +204,10 @@ enum pv_request_flags {
 
 /* Readiness of a handle: level bits, true at this moment. */
 enum pv_ready_bits {
-	PV_READY_READ = 0x001,  /* stream bytes can be taken */
-	PV_READY_WRITE = 0x002, /* connected, and the send buffer has room */
-	PV_READY_OOB = 0x004,
+	PV_READY_READ = 0x001,    /* stream bytes can be taken */
+	PV_READY_WRITE = 0x002,   /* connected, and the send buffer has room */
+	PV_READY_OOB = 0x004,     /* urgent data waits or is announced; in line: the mark was not
+				     passed yet */
 	PV_READY_ACCEPT = 0x008,  /* the listener's backlog is not empty */
 	PV_READY_CONNECT = 0x010, /* a connect has ended; see status.error */
 	PV_READY_CLOSE = 0x020,   /* the peer's FIN came */
@@ -228,7 +229,7 @@ struct pv_status {
 	uint32_t reads;    /* arrivals of in-order stream bytes */
 	uint32_t writes;   /* times the send buffer got room after it was full, and 1 for the
 			      connection's start */
-	uint32_t oobs;     /* urgent bytes arrived */
+	uint32_t oobs;     /* urgent bytes arrived or were announced */
 	uint32_t accepts;  /* requests that entered the backlog */
 	uint32_t closes;   /* 1 after the peer's FIN, an abort or a reset */
 	uint32_t qos;      /* generation of the QoS block */
@@ -294,7 +295,9 @@ struct pv_iov {
 /* DETACH: the connection goes on without an owner: data resets it, and it closes when its peer
  * does. */
 enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1, PV_CLOSE_DETACH = 2 };
-/* WHOLE: pv_send takes everything if the buffer has any room, as far as there is memory. */
+/* WHOLE: pv_send takes everything if the buffer has any room, as far as there is memory. OOB:
+ * pv_send makes the last byte urgent, if it takes all of them; pv_recv gives the oldest urgent
+ * byte, -EAGAIN: it is announced only, -EINVAL: there is none, or it is in the stream. */
 enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4, PV_IO_WHOLE = 8 };
 
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
@@ -306,7 +309,15 @@ int64_t pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *
  * error once all data is taken. */
 int64_t pv_recv(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,
 		uint32_t flags);
-int64_t pv_readable(struct pv_engine *engine, uint64_t handle);  /* bytes that pv_recv would find */
+/* Bytes that one pv_recv would find, which never reads across the urgent mark. */
+int64_t pv_readable(struct pv_engine *engine, uint64_t handle);
+/* Of received urgent data. The mark stands where the latest urgent byte was or, in line, is. */
+enum pv_urgent_bits {
+	PV_URGENT_WAITS = 1, /* a byte can be taken with PV_IO_OOB */
+	PV_URGENT_AHEAD = 2, /* the mark lies ahead of the next byte of the stream */
+	PV_URGENT_HERE = 4,  /* the next byte of the stream stands at the mark */
+};
+int pv_urgent(struct pv_engine *engine, uint64_t handle);        /* enum pv_urgent_bits */
 int pv_shutdown_send(struct pv_engine *engine, uint64_t handle); /* FIN after what was written */
 int pv_shutdown_receive(struct pv_engine *engine,
 		uint64_t handle); /* data that comes from now on resets the connection */

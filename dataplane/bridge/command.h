@@ -38,7 +38,6 @@ enum pv_command_kind {
 	PV_CMD_RESET,        /* all connections and tables [answered] */
 	PV_CMD_STOP,         /* a: time by which to have flushed, ns */
 	PV_CMD_DECIDE,       /* handle of a held request, a: verdict, b: reason */
-	PV_CMD_URGENT,       /* handle, a: stream position of the octet after the urgent byte */
 	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
 	PV_CMD_SERVICE,
 	PV_CMD_KINDS

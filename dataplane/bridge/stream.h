@@ -65,8 +65,8 @@ struct pv_stream {
 			head; /* holds position `taken`; the producer sets it for the first chunk */
 	uint32_t head_used;   /* bytes of head already taken */
 	/* both sides' */
-	uint32_t flags; /* PV_STREAM_*, changed atomically */
-	uint64_t pad[2];
+	uint32_t flags;        /* PV_STREAM_*, changed atomically */
+	uint64_t urgent, mark; /* bridge/urgent.h */
 } pv_cache_aligned;
 
 static_assert(sizeof(struct pv_stream) == 64, "a stream is one cache line");
@@ -75,6 +75,7 @@ enum pv_stream_flags {
 	PV_STREAM_FIN = 1,    /* producer: no more bytes come */
 	PV_STREAM_KICKED = 2, /* a command about this stream is under way: no second one needed */
 	PV_STREAM_HUNGRY = 4, /* the producer waits for room: PV_CMD_WINDOW, or PV_READY_WRITE */
+	PV_STREAM_INLINE = 8, /* urgent octets stay in the stream */
 };
 
 struct pv_bridge;

@@ -8,6 +8,7 @@
 
 #include "bridge/bridge_private.h"
 #include "bridge/slot.h"
+#include "bridge/urgent.h"
 
 /*
  * The hold of a slot: generation << 32 | bits. A word with an older generation is that of a handle
@@ -242,6 +243,12 @@ add(struct pv_bridge *bridge, struct pv_shared *shared, const struct pv_iov *iov
 	return total;
 }
 
+static void
+set_mark(struct pv_stream *tx, uint64_t mark)
+{
+	__atomic_store_n(&tx->mark, mark, __ATOMIC_RELEASE);
+}
+
 static size_t
 length(const struct pv_iov *iov, uint32_t n)
 {
@@ -256,20 +263,25 @@ int64_t
 pv_bridge_send(struct pv_bridge *bridge, uint64_t handle, const struct pv_iov *iov, uint32_t n,
 		uint32_t flags)
 {
-	struct pv_shared *shared;
+	struct pv_shared *shared = hold_enter(bridge, handle, HOLD_WRITE);
+	size_t len = length(iov, n);
 	bool due = false;
 	int64_t sent;
 
-	if (flags & PV_IO_OOB)
-		return -EOPNOTSUPP;
-	shared = hold_enter(bridge, handle, HOLD_WRITE);
 	if (shared == NULL)
 		return -EBADF;
 	sent = unwritable(shared);
 	if (sent == 0 && pv_stream_finished(&shared->tx))
 		sent = -EPIPE;
-	if (sent == 0 && length(iov, n) > 0) {
+	if (sent == 0 && len > 0) {
+		uint64_t mark = shared->tx.mark;
+
+		if (flags & PV_IO_OOB)
+			set_mark(&shared->tx, shared->tx.written + len);
 		sent = add(bridge, shared, iov, n, (flags & PV_IO_WHOLE) != 0);
+		/* Who gives the rest marks its last octet then. */
+		if ((flags & PV_IO_OOB) && sent != (int64_t)len)
+			set_mark(&shared->tx, mark);
 		due = sent > 0 && kick_due(&shared->tx, 0);
 		if (sent == 0)
 			sent = -EAGAIN;
@@ -309,12 +321,27 @@ nothing(const struct pv_shared *shared, int error, bool finished)
 	return __atomic_load_n(&shared->status.writes, __ATOMIC_RELAXED) == 0 ? -ENOTCONN : -EAGAIN;
 }
 
+/* Urgent data was taken, or stream bytes: is none left that the reader was told of? */
+static void
+settle_urgent(struct pv_shared *shared)
+{
+	uint32_t *ready = &shared->status.ready;
+
+	if ((__atomic_load_n(ready, __ATOMIC_RELAXED) & PV_READY_OOB) == 0 ||
+			pv_urgent_pending(&shared->rx))
+		return;
+	__atomic_fetch_and(ready, ~(uint32_t)PV_READY_OOB, __ATOMIC_ACQ_REL); /* W0 */
+	if (pv_urgent_pending(&shared->rx))
+		__atomic_fetch_or(ready, PV_READY_OOB, __ATOMIC_ACQ_REL);
+}
+
 /* Bytes were taken: does the worker wait for that? */
 static bool
 taken(struct pv_shared *shared)
 {
 	struct pv_stream *rx = &shared->rx;
 
+	settle_urgent(shared);
 	if (pv_stream_waiting(rx) == 0) {
 		__atomic_fetch_and(&shared->status.ready, ~(uint32_t)PV_READY_READ,
 				__ATOMIC_ACQ_REL); /* W0 */
@@ -340,6 +367,7 @@ copy_out(struct pv_bridge *bridge, struct pv_shared *shared, const struct pv_iov
 
 	if (waiting == 0)
 		return nothing(shared, error, finished);
+	end = pv_urgent_stop(rx, pos, end);
 	for (uint32_t i = 0; i < n && pos < end; i++) {
 		size_t part = iov[i].len < end - pos ? iov[i].len : end - pos;
 
@@ -352,21 +380,44 @@ copy_out(struct pv_bridge *bridge, struct pv_shared *shared, const struct pv_iov
 	return (int64_t)waiting;
 }
 
+/* One urgent octet that was taken out of the stream. */
+static int64_t
+take_urgent(struct pv_shared *shared, const struct pv_iov *iov, uint32_t n, bool peek)
+{
+	int error = __atomic_load_n(&shared->status.error, __ATOMIC_ACQUIRE);
+	uint8_t octet;
+	int got;
+
+	while (n > 0 && iov->len == 0) {
+		iov++;
+		n--;
+	}
+	got = pv_urgent_take(&shared->rx, &octet, peek || n == 0);
+	if (got < 0)
+		return error != 0 ? error : got;
+	if (n == 0)
+		return 0;
+	*(uint8_t *)iov->base = octet;
+	if (!peek)
+		settle_urgent(shared);
+	return 1;
+}
+
 int64_t
 pv_bridge_recv(struct pv_bridge *bridge, uint64_t handle, const struct pv_iov *iov, uint32_t n,
 		uint32_t flags)
 {
+	struct pv_shared *shared = hold_enter(bridge, handle, HOLD_READ);
 	bool peek = (flags & PV_IO_PEEK) != 0, due = false;
-	struct pv_shared *shared;
 	int64_t got;
 
-	if (flags & PV_IO_OOB)
-		return -EOPNOTSUPP;
-	shared = hold_enter(bridge, handle, HOLD_READ);
 	if (shared == NULL)
 		return -EBADF;
-	got = copy_out(bridge, shared, iov, n, peek);
-	if (got > 0 && !peek)
+	if (pv_unlikely((flags & PV_IO_OOB) != 0))
+		got = take_urgent(shared, iov, n, peek);
+	else
+		got = copy_out(bridge, shared, iov, n, peek);
+	if (got > 0 && (flags & (PV_IO_PEEK | PV_IO_OOB)) == 0)
 		due = taken(shared);
 	hold_leave(bridge, handle, HOLD_READ);
 	if (due)
@@ -378,11 +429,26 @@ int64_t
 pv_bridge_readable(struct pv_bridge *bridge, uint64_t handle)
 {
 	struct pv_shared *shared = hold_enter(bridge, handle, HOLD_READ);
-	uint64_t waiting;
+	uint64_t pos, end;
 
 	if (shared == NULL)
 		return -EBADF;
-	waiting = pv_stream_waiting(&shared->rx);
+	pos = shared->rx.taken;
+	end = pos + pv_stream_waiting(&shared->rx);
+	end = pv_urgent_stop(&shared->rx, pos, end);
 	hold_leave(bridge, handle, HOLD_READ);
-	return (int64_t)waiting;
+	return (int64_t)(end - pos);
+}
+
+int
+pv_bridge_urgent(struct pv_bridge *bridge, uint64_t handle)
+{
+	struct pv_shared *shared = hold_enter(bridge, handle, HOLD_READ);
+	int bits;
+
+	if (shared == NULL)
+		return -EBADF;
+	bits = pv_urgent_bits(&shared->rx);
+	hold_leave(bridge, handle, HOLD_READ);
+	return bits;
 }

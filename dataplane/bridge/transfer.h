@@ -25,6 +25,7 @@ int64_t pv_bridge_send(struct pv_bridge *bridge, uint64_t handle, const struct p
 int64_t pv_bridge_recv(struct pv_bridge *bridge, uint64_t handle, const struct pv_iov *iov,
 		uint32_t n, uint32_t flags);
 int64_t pv_bridge_readable(struct pv_bridge *bridge, uint64_t handle);
+int pv_bridge_urgent(struct pv_bridge *bridge, uint64_t handle);
 int pv_bridge_shutdown_send(struct pv_bridge *bridge, uint64_t handle);
 /* The handle is stale from then on; PV_CMD_CLOSE is on its way, or will be when the last call has
  * left. */

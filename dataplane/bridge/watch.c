@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "bridge/backlog.h"
+#include "bridge/urgent.h"
 
 /* ---- the worker's pool ---- */
 
@@ -163,6 +164,8 @@ settle_levels(struct pv_ctx *ctx, struct pv_status *status, uint32_t set)
 		wrong |= PV_READY_READ;
 	if ((set & PV_READY_WRITE) && pv_stream_room(ctx->bridge, &shared->tx) == 0)
 		wrong |= PV_READY_WRITE;
+	if ((set & PV_READY_OOB) && !pv_urgent_pending(&shared->rx))
+		wrong |= PV_READY_OOB;
 	if (wrong != 0)
 		__atomic_fetch_and(&status->ready, ~wrong, __ATOMIC_ACQ_REL);
 }
@@ -177,7 +180,7 @@ pv_report(struct pv_ctx *ctx, struct pv_status *status, uint64_t handle, uint32_
 		__atomic_fetch_and(&status->ready, ~clear, __ATOMIC_ACQ_REL);
 	if (set != 0)
 		__atomic_fetch_or(&status->ready, set, __ATOMIC_ACQ_REL); /* W0 */
-	if ((set & (PV_READY_READ | PV_READY_WRITE)) != 0)
+	if ((set & (PV_READY_READ | PV_READY_WRITE | PV_READY_OOB)) != 0)
 		settle_levels(ctx, status, set);
 	if (*first != 0 && arrived != 0)
 		pv_watch_notify(ctx, first, arrived);

@@ -165,6 +165,8 @@ pv_tcp_send_ready(struct pv_ctx *ctx, uint64_t handle)
 		return;
 	pv_conn_assert_valid(pcb);
 	pv_stream_kicked(&d->shared->tx);
+	if (pv_unlikely(d->shared->tx.mark != 0))
+		pv_urgent_look(ctx, pcb);
 	if (pv_stream_finished(&d->shared->tx))
 		pv_conn_fin_queued(ctx, pcb);
 	pv_conn_report(ctx, pcb, 0, PV_READY_SENT, 0);

@@ -66,7 +66,6 @@ enum pv_conn_data_flags {
 	PV_DATA_WINDOW_SMALL = 1u << 17, /* the reader was asked to tell when it takes bytes */
 	PV_DATA_CE_STATE = 1u << 18,     /* DCTCP.CE of the receiver (RFC 8257 3.2) */
 	PV_DATA_SND_URGENT = 1u << 19,   /* snd_up lies ahead */
-	PV_DATA_RCV_URGENT = 1u << 20,   /* rcv_up lies ahead or was not taken */
 	PV_DATA_PACED = 1u << 21,
 	PV_DATA_PROBING = 1u << 22, /* a path MTU probe is in flight */
 };
@@ -100,7 +99,8 @@ struct pv_conn_data {
 	uint16_t peer_mss;   /* largest segment that came */
 	uint16_t quick_acks; /* segments still to be acknowledged at once */
 	struct pv_range dsack;
-	uint32_t rcv_up;
+	uint32_t urgent[3]; /* octets ahead that pointers have named, in order */
+	uint32_t n_urgent;
 	uint32_t tune_seq; /* window measurement for autotuning: began at tune_at, ends when
 			      tune_seq is received */
 	uint32_t tune_max; /* the buffer grows up to here */

@@ -173,7 +173,11 @@ uint32_t pv_pmtu_room(const struct pv_ctx *ctx);
 uint32_t pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss);
 
 /* urgent.c */
-void pv_urgent_received(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
+void pv_urgent_received(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t pointer);
+/* The octet at RCV.NXT, which is the next urgent one. True: it was taken out of the stream. */
+bool pv_urgent_octet(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t octet);
+/* Has the application written something urgent? */
+void pv_urgent_look(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
 /* connect.c */
 enum pv_counter pv_connect_segment(

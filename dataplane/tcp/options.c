@@ -2,6 +2,7 @@
 /* Options of one connection, changed while it lives. */
 #include <errno.h>
 
+#include "bridge/urgent.h"
 #include "tcp/established.h"
 
 #define BUFFER_MIN 2048u
@@ -113,6 +114,7 @@ set(struct pv_ctx *ctx, struct pv_pcb *pcb, int option, uint64_t value)
 	case PV_OPT_CONGESTION:
 		return set_congestion(ctx, pcb, value);
 	case PV_OPT_OOB_INLINE:
+		pv_urgent_set_inline(ctx->bridge, &d->shared->rx, value != 0);
 		return 0;
 	case PV_OPT_RATE:
 		d->pace_rate = value;

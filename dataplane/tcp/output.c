@@ -39,12 +39,15 @@ pv_output_waiting(const struct pv_pcb *pcb)
 
 /* Looks once more into the tx stream when what was known ends with the next segment. */
 static uint64_t
-refresh_waiting(const struct pv_pcb *pcb)
+refresh_waiting(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (pv_output_waiting(pcb) <= pcb->snd_mss)
-		d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
+	if (pv_output_waiting(pcb) > pcb->snd_mss)
+		return pv_output_waiting(pcb);
+	d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
+	if (pv_unlikely(d->shared->tx.mark != 0))
+		pv_urgent_look(ctx, pcb);
 	return pv_output_waiting(pcb);
 }
 
@@ -158,7 +161,7 @@ send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
 bool
 pv_output_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	uint64_t waiting = refresh_waiting(pcb);
+	uint64_t waiting = refresh_waiting(ctx, pcb);
 	uint32_t room = window_room(pcb), len = full_segment(pcb, pcb->data);
 
 	if (room == 0 || (waiting == 0 && !fin_due(pcb)))
@@ -178,6 +181,8 @@ small_allowed(const struct pv_pcb *pcb, uint32_t len, uint64_t waiting)
 	const struct pv_conn_data *d = pcb->data;
 
 	if ((d->flags & PV_DATA_OVERRIDE) != 0)
+		return true;
+	if ((d->flags & PV_DATA_SND_URGENT) != 0 && pv_seq_gt(d->snd_up, pcb->snd_nxt))
 		return true;
 	if (len < waiting)
 		return len >= pcb->max_wnd / 2;
@@ -201,7 +206,7 @@ static enum hold
 step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint64_t waiting = refresh_waiting(pcb);
+	uint64_t waiting = refresh_waiting(ctx, pcb);
 	uint32_t room = window_room(pcb), mss = full_segment(pcb, d), len = mss, pipe;
 
 	if (waiting == 0 && !fin_due(pcb))
@@ -394,7 +399,7 @@ pv_output(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	if (d == NULL || !pv_conn_sends(pcb))
 		return false;
 	before = d->stats.segs_out;
-	if (pcb->snd_una == pcb->snd_nxt && refresh_waiting(pcb) != 0)
+	if (pcb->snd_una == pcb->snd_nxt && refresh_waiting(ctx, pcb) != 0)
 		restart_after_idle(ctx, pcb);
 	do
 		hold = step(ctx, pcb);

@@ -48,6 +48,9 @@ pv_persist_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		return false;
 	pv_count(&ctx->counters, PV_C_TCP_PERSIST);
 	pv_segment_send(ctx, pcb, &probe);
+	/* The probe is not acceptable, so its urgent pointer says nothing (RFC 9293 3.10.7.4). */
+	if (pv_unlikely((d->flags & PV_DATA_SND_URGENT) != 0))
+		pv_ack_send(ctx, pcb);
 	if (d->probes < UINT8_MAX)
 		d->probes++;
 	if (d->backoff < UINT8_MAX)

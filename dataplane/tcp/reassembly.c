@@ -205,14 +205,16 @@ drop_first(struct pv_pool *pieces, struct pv_reassembly *ras)
 
 uint32_t
 pv_reassembly_drain(struct pv_pool *pieces, struct pv_reassembly *ras, struct pv_bridge *bridge,
-		struct pv_stream *stream, uint32_t rcv_nxt)
+		struct pv_stream *stream, uint32_t rcv_nxt, uint32_t until)
 {
 	while (ras->first != NULL && pv_seq_le(ras->first->seq, rcv_nxt)) {
 		struct pv_piece *piece = ras->first;
 		uint32_t skip = pv_seq_min(rcv_nxt, piece->end) - piece->seq;
+		uint32_t stop = pv_seq_min(until, piece->end) - piece->seq;
 
-		skip += pv_stream_append_mbuf(bridge, stream, piece->mbuf, piece->offset + skip,
-				piece->end - piece->seq - skip);
+		if (stop > skip)
+			skip += pv_stream_append_mbuf(bridge, stream, piece->mbuf,
+					piece->offset + skip, stop - skip);
 		rcv_nxt = pv_seq_max(rcv_nxt, piece->seq + skip);
 		if (piece->seq + skip != piece->end) {
 			piece->seq += skip;
@@ -223,6 +225,19 @@ pv_reassembly_drain(struct pv_pool *pieces, struct pv_reassembly *ras, struct pv
 		drop_first(pieces, ras);
 	}
 	return rcv_nxt;
+}
+
+bool
+pv_reassembly_octet(const struct pv_reassembly *ras, uint32_t seq, uint8_t *octet)
+{
+	const struct pv_piece *piece = ras->first;
+	const uint8_t *p;
+
+	if (piece == NULL || pv_seq_gt(piece->seq, seq) || !pv_seq_lt(seq, piece->end))
+		return false;
+	p = rte_pktmbuf_read(piece->mbuf, piece->offset + (seq - piece->seq), 1, octet);
+	*octet = *p;
+	return true;
 }
 
 uint32_t

@@ -57,10 +57,13 @@ enum pv_kept {
  * before (RFC 2883), or nothing. */
 enum pv_kept pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
 		const struct pv_piece *segment, struct pv_range *twice);
-/* Appends what has become in-order to the stream; returns the new RCV.NXT. What the stream does not
- * take stays. */
+/* Appends what has become in-order to the stream, as far as `until`; returns the new RCV.NXT. What
+ * the stream does not take stays. */
 uint32_t pv_reassembly_drain(struct pv_pool *pieces, struct pv_reassembly *ras,
-		struct pv_bridge *bridge, struct pv_stream *stream, uint32_t rcv_nxt);
+		struct pv_bridge *bridge, struct pv_stream *stream, uint32_t rcv_nxt,
+		uint32_t until);
+/* The byte at `seq`, if it is the next one in order; false: it is not here. */
+bool pv_reassembly_octet(const struct pv_reassembly *ras, uint32_t seq, uint8_t *octet);
 /* Up to n blocks, the most recently changed first; returns how many. */
 uint32_t pv_reassembly_sack(
 		const struct pv_reassembly *ras, struct pv_tcp_sack *blocks, uint32_t n);

@@ -237,7 +237,7 @@ check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 static enum pv_counter
 process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
-	uint32_t seq = p->seq;
+	uint32_t seq = p->seq, pointer = p->seq + p->urgent;
 	enum pv_counter end;
 
 	end = check_timestamp(ctx, pcb, p);
@@ -258,7 +258,7 @@ process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if (pv_unlikely(end != GO_ON))
 		return end;
 	if (pv_unlikely((p->flags & PV_TCP_URG) != 0))
-		pv_urgent_received(ctx, pcb, p);
+		pv_urgent_received(ctx, pcb, pointer);
 	end = p->payload_len != 0 ? pv_text(ctx, pcb, p) : PV_C_TCP_ACK;
 	if (pv_unlikely((p->flags & PV_TCP_FIN) != 0 && end != PV_C_TCP_AFTER_CLOSE)) {
 		pv_text_fin(ctx, pcb, p);

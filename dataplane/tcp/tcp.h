@@ -41,7 +41,6 @@ void pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle);
 void pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how);
 int pv_tcp_option(struct pv_ctx *ctx, uint64_t handle, int option, uint64_t value);
 int pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out);
-void pv_tcp_urgent(struct pv_ctx *ctx, uint64_t handle, uint64_t position);
 /* Closes all listeners and connections gracefully; pv_tcp_idle tells when nothing is left to flush.
  * pv_tcp_abort_all resets the rest. */
 void pv_tcp_flush(struct pv_ctx *ctx);

@@ -33,14 +33,47 @@ take_ecn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	}
 }
 
+/* The sequence number of the next octet that a pointer has named, or one that is far. */
+static uint32_t
+next_urgent(const struct pv_pcb *pcb)
+{
+	const struct pv_conn_data *d = pcb->data;
+
+	return pv_likely(d->n_urgent == 0) ? pcb->rcv_nxt + INT32_MAX : d->urgent[0];
+}
+
 static void
 fill_gap(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	pcb->rcv_nxt = pv_reassembly_drain(
-			&ctx->conns->pieces, &d->ooo, ctx->bridge, &d->shared->rx, pcb->rcv_nxt);
+	for (;;) {
+		uint32_t until = next_urgent(pcb);
+		uint8_t octet;
+
+		pcb->rcv_nxt = pv_reassembly_drain(&ctx->conns->pieces, &d->ooo, ctx->bridge,
+				&d->shared->rx, pcb->rcv_nxt, until);
+		if (pcb->rcv_nxt != until || !pv_reassembly_octet(&d->ooo, until, &octet))
+			break;
+		if (pv_urgent_octet(ctx, pcb, octet))
+			pcb->rcv_nxt++;
+	}
 	pv_ack_now(ctx, pcb);
+}
+
+/* The octet at RCV.NXT is an urgent one. True: it went past the stream. */
+static bool
+take_urgent(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint32_t offset)
+{
+	uint8_t octet;
+	const uint8_t *at = rte_pktmbuf_read(p->mbuf, p->payload_offset + offset, 1, &octet);
+
+	if (!pv_urgent_octet(ctx, pcb, *at))
+		return false;
+	pcb->rcv_nxt++;
+	if (pcb->data->ooo.first != NULL)
+		fill_gap(ctx, pcb);
+	return true;
 }
 
 /*
@@ -58,6 +91,11 @@ append(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 
 		if (pv_unlikely(d->ooo.first != NULL))
 			len = pv_seq_min(end, d->ooo.first->seq) - pcb->rcv_nxt;
+		if (pv_unlikely(d->n_urgent != 0)) {
+			if (d->urgent[0] == pcb->rcv_nxt && take_urgent(ctx, pcb, p, done))
+				continue;
+			len = pv_seq_min(pcb->rcv_nxt + len, next_urgent(pcb)) - pcb->rcv_nxt;
+		}
 		taken = pv_stream_append_mbuf(ctx->bridge, &d->shared->rx, p->mbuf,
 				p->payload_offset + done, len);
 		pcb->rcv_nxt += taken;
@@ -73,6 +111,7 @@ static enum pv_counter
 in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
+	uint64_t written = d->shared->rx.written;
 	uint32_t before = pcb->rcv_nxt;
 
 	if (pv_unlikely(!append(ctx, pcb, p))) {
@@ -81,7 +120,8 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		if (pcb->rcv_nxt == before)
 			return PV_C_TCP_BEYOND_BUFFER;
 	}
-	d->flags |= PV_DATA_RECEIVED;
+	if (d->shared->rx.written != written)
+		d->flags |= PV_DATA_RECEIVED;
 	d->stats.bytes_received += pcb->rcv_nxt - before;
 	pv_ack_data(ctx, pcb, pcb->rcv_nxt - before);
 	if (pv_unlikely(pv_seq_ge(pcb->rcv_nxt, d->tune_seq)))

@@ -138,13 +138,6 @@ do_stop(struct pv_worker *w, const struct pv_command *c)
 }
 
 static int
-do_urgent(struct pv_worker *w, const struct pv_command *c)
-{
-	pv_tcp_urgent(&w->ctx, c->handle, c->a);
-	return 0;
-}
-
-static int
 do_service(struct pv_worker *w, const struct pv_command *c)
 {
 	return pv_service_command(w, c);
@@ -166,7 +159,6 @@ static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_CONFIGURE] = do_configure,
 	[PV_CMD_RESET] = do_reset,
 	[PV_CMD_STOP] = do_stop,
-	[PV_CMD_URGENT] = do_urgent,
 	[PV_CMD_SERVICE] = do_service,
 };
 

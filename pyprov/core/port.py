@@ -59,6 +59,11 @@ IO_OOB: Final = 2
 IO_MORE: Final = 4
 IO_WHOLE: Final = 8  # send takes everything if there is any room, as far as there is memory
 
+# Where received urgent data is. The mark stands where the latest urgent byte was or, in line, is.
+URGENT_WAITS: Final = 1  # a byte can be taken with IO_OOB
+URGENT_AHEAD: Final = 2  # the mark lies ahead of the next byte of the stream
+URGENT_HERE: Final = 4  # the next byte of the stream stands at the mark
+
 # `how` of close
 CLOSE_GRACEFUL: Final = 0
 CLOSE_ABORT: Final = 1
@@ -327,7 +332,7 @@ class Status(Protocol):
 
     @property
     def oobs(self) -> int:
-        """Arrivals of urgent bytes."""
+        """Arrivals and announcements of urgent bytes."""
 
     @property
     def accepts(self) -> int:
@@ -479,7 +484,7 @@ class Dataplane(Protocol):
         """
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
-        """Append to the stream.
+        """Append to the stream; with IO_OOB the last byte is urgent, if all are taken over.
 
         Returns:
             Bytes taken over, which may be fewer than given; None when the send buffer is full.
@@ -489,17 +494,22 @@ class Dataplane(Protocol):
         """
 
     def recv(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
-        """Take stream bytes into writable buffers.
+        """Take stream bytes into writable buffers; with IO_OOB the oldest urgent byte.
 
         Returns:
-            Bytes written, 0 after the peer's FIN, None when nothing is there yet.
+            Bytes written, 0 after the peer's FIN, None when nothing is there yet; of IO_OOB: when
+            the byte is announced, but has not come.
 
         Raises:
-            DataplaneError: -ENOTCONN, or the connection's end once all data is taken.
+            DataplaneError: -ENOTCONN, or the connection's end once all data is taken; of IO_OOB:
+                -EINVAL, there is no urgent byte, or it is in the stream.
         """
 
     def readable(self, handle: int) -> int:
-        """Return how many bytes recv would find."""
+        """Return how many bytes one recv would find, which never reads across the urgent mark."""
+
+    def urgent(self, handle: int) -> int:
+        """Return URGENT_* bits: where received urgent data is."""
 
     def shutdown_send(self, handle: int) -> None:
         """Send FIN after what was written."""

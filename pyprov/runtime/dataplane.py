@@ -270,6 +270,9 @@ class EngineDataplane:
     def readable(self, handle: int) -> int:
         return check(lib.pv_readable(self.engine, handle), "readable")
 
+    def urgent(self, handle: int) -> int:
+        return check(lib.pv_urgent(self.engine, handle), "urgent")
+
     def shutdown_send(self, handle: int) -> None:
         check(lib.pv_shutdown_send(self.engine, handle), "shutdown_send")
 

@@ -152,7 +152,7 @@ random_walk(uint64_t seed, uint32_t seq)
 				model.have[next + i] = true;
 			pv_stream_append(f->bridge, &shared->rx, data + next, more);
 			next = pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx,
-					       base + next + more) -
+					       base + next + more, base + next + (1u << 30)) -
 			       base;
 			while (model.have[model.next])
 				model.have[model.next++] = false;
@@ -209,8 +209,8 @@ first_copy_wins(void)
 	pv_reassembly_insert(&pieces, &ras, &piece, &twice);
 	CHECK(twice.left == base + 20 && twice.right == base + 50, "the overlap is told");
 	pv_stream_append(f->bridge, &shared->rx, data, 10);
-	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 10), base + 60,
-			"both pieces are delivered");
+	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 10, base + 1000),
+			base + 60, "both pieces are delivered");
 	pv_stream_take(f->bridge, &shared->rx, out, 60, false);
 	CHECK(memcmp(out, data, 50) == 0 && out[50] == 0xee, "of what came twice the first copy");
 	pv_pool_fini(&pieces);
@@ -250,13 +250,13 @@ full_stream(void)
 	insert(10, 110, &twice);
 	pv_stream_append(f->bridge, &shared->rx, data, 10);
 	pv_stream_set_limit(f->bridge, &shared->rx, 50);
-	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 10), base + 50,
-			"as much as fits");
+	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 10, base + 1000),
+			base + 50, "as much as fits");
 	CHECK_EQ(ras.bytes, 60, "the rest stays");
 	pv_stream_take(f->bridge, &shared->rx, out, 50, false);
 	pv_stream_set_limit(f->bridge, &shared->rx, 1000);
-	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 50), base + 110,
-			"and follows");
+	CHECK_EQ(pv_reassembly_drain(&pieces, &ras, f->bridge, &shared->rx, base + 50, base + 1000),
+			base + 110, "and follows");
 	pv_stream_take(f->bridge, &shared->rx, out, 60, false);
 	CHECK(memcmp(out, data + 50, 60) == 0, "unchanged");
 	pv_pool_fini(&pieces);

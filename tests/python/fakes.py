@@ -70,10 +70,10 @@ class FakePeer:
         self.finished = False  # our side's FIN came
         self.was_reset = False  # our side's RST came
         self.incoming = bytearray()
+        self.urgent = 0  # port.URGENT_* bits
         self.at_end = False  # the peer's FIN was sent
         self.connected = False
-        self.sent_fin = False
-        self.deaf = False
+        self.sent_fin = self.deaf = False
         self.options = {}
 
     def establish(self):
@@ -486,6 +486,9 @@ class FakeDataplane:
     def readable(self, handle):
         return len(self.record(handle, "readable", FakePeer).incoming)
 
+    def urgent(self, handle):
+        return self.record(handle, "urgent", FakePeer).urgent
+
     def shutdown_send(self, handle):
         made = self.record(handle, "shutdown_send", FakePeer)
         made.sent_fin = made.finished = True
@@ -503,9 +506,7 @@ class FakeDataplane:
 
     def close_many(self, handles, how=port.CLOSE_GRACEFUL):
         known = [int(handle) for handle in handles if int(handle) in self.records]
-        for handle in known:
-            self.close(handle, how)
-        return len(known)
+        return len([self.close(handle, how) for handle in known])
 
     def send_many(self, handles, buffers):
         return self.many(self.send, handles, buffers)
