@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bridge/urgent.h"
 #include "bridge_fixture.h"
 #include "tap.h"
 
@@ -66,7 +67,45 @@ test_recv(struct fixture *f)
 	CHECK_EQ(recv_some(f, handle, 10, 0), 7, "bytes come before an error");
 	CHECK_EQ(recv_some(f, handle, 10, 0), -ECONNRESET, "which is told for ever");
 	CHECK_EQ(recv_some(f, handle, 10, 0), -ECONNRESET, "after them");
-	CHECK_EQ(recv_some(f, handle, 10, PV_IO_OOB), -EOPNOTSUPP, "urgent data is refused");
+	CHECK_EQ(recv_some(f, handle, 10, PV_IO_OOB), -ECONNRESET, "also who asks for urgent data");
+}
+
+static void
+test_urgent(struct fixture *f)
+{
+	uint64_t handle;
+	struct pv_shared *shared = fixture_connect(&f->ctx[0], &handle);
+	bool all = true;
+
+	CHECK_EQ(recv_some(f, handle, 10, PV_IO_OOB), -EINVAL, "no urgent byte");
+	pv_urgent_await(f->bridge, &shared->rx, true);
+	pv_report(&f->ctx[0], &shared->status, handle, PV_READY_OOB, 0, PV_READY_OOB);
+	CHECK(level(shared, PV_READY_OOB) != 0, "announced");
+	CHECK_EQ(recv_some(f, handle, 10, PV_IO_OOB), -EAGAIN, "but not there yet");
+	pv_urgent_await(f->bridge, &shared->rx, false);
+	for (uint8_t i = 0; i < PV_URGENT_MAX; i++)
+		all &= pv_urgent_put(f->bridge, &shared->rx, i + 200);
+	CHECK(all && !pv_urgent_put(f->bridge, &shared->rx, 0), "so many wait, no more");
+	CHECK_EQ(recv_some(f, handle, 0, PV_IO_OOB), 0, "room for none takes none");
+	CHECK(recv_some(f, handle, 10, PV_IO_OOB | PV_IO_PEEK) == 1 && (uint8_t)in[0] == 200,
+			"one can be looked at");
+	for (uint8_t i = 0; i < PV_URGENT_MAX; i++) {
+		CHECK(level(shared, PV_READY_OOB) != 0, "told while some wait");
+		all &= recv_some(f, handle, 10, PV_IO_OOB) == 1 && (uint8_t)in[0] == i + 200;
+	}
+	CHECK(all, "they come one by one, in order");
+	CHECK_EQ(level(shared, PV_READY_OOB), 0, "none is left");
+	pv_report(&f->ctx[0], &shared->status, handle, PV_READY_OOB, 0, 0);
+	CHECK_EQ(level(shared, PV_READY_OOB), 0, "whatever the worker thought a moment ago");
+	arrive(f, shared, handle, 5);
+	pv_urgent_set_mark(f->bridge, &shared->rx);
+	arrive(f, shared, handle, 5);
+	CHECK_EQ(pv_bridge_readable(f->bridge, handle), 5, "as far as the mark");
+	CHECK_EQ(pv_bridge_urgent(f->bridge, handle), PV_URGENT_AHEAD, "which lies ahead");
+	CHECK_EQ(recv_some(f, handle, 10, 0), 5, "a read ends there");
+	CHECK_EQ(pv_bridge_urgent(f->bridge, handle), PV_URGENT_HERE, "at it");
+	CHECK_EQ(recv_some(f, handle, 10, 0), 5, "the next one goes on");
+	CHECK_EQ(pv_bridge_urgent(f->bridge, handle), 0, "behind it");
 }
 
 static void
@@ -219,6 +258,7 @@ main(void)
 		out[i] = (char)(i * 7 + i / 251);
 	fixture_start(f);
 	test_recv(f);
+	test_urgent(f);
 	test_window(f);
 	test_send(f);
 	test_no_chunks(f);
