@@ -170,7 +170,7 @@ def admit(
     if listener.options.live:
         sockopt.apply(control, made)
     if listener.events is not None:
-        inherit(control, listener, made)
+        inherit(control, listener, made, value)
     return value
 
 

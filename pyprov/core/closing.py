@@ -8,6 +8,7 @@ from pyprov.core import port
 from pyprov.core.blocking import interrupt
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
+from pyprov.core.notification import forget
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
@@ -90,7 +91,7 @@ def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0
             socket.binding = None
         if socket.group is not None:
             control.groups.leave(socket)
-        socket.events = None
+        forget(socket)
     if socket.blocked:
         interrupt(control, socket)
     if not handle:

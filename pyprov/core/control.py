@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pyprov.core.blocking import BlockedCall
     from pyprov.core.limits import Limits
+    from pyprov.core.messages import Pump
     from pyprov.core.port import Dataplane, Status, Waiter
     from pyprov.core.socket import Socket
     from pyprov.core.upcalls import WSPUPCALLTABLE
@@ -38,6 +39,7 @@ class Control:
         groups: the socket groups; under `lock`.
         tickets: sockets that wait to be duplicated; under `lock`.
         calls: which threads wait, and in what; under `lock`.
+        pump: what posts messages by a WPUPostMessage that was replaced; None before it is needed.
     """
 
     __slots__ = (
@@ -47,6 +49,7 @@ class Control:
         "groups",
         "limits",
         "lock",
+        "pump",
         "sockets",
         "tickets",
         "upcalls",
@@ -62,6 +65,7 @@ class Control:
         self.groups = Groups()
         self.tickets = Tickets()
         self.calls: dict[int, BlockedCall] = {}
+        self.pump: Pump | None = None
 
     def new_value(self, socket: Socket) -> int:
         """Give a new socket its SOCKET.

@@ -1,8 +1,8 @@
 """Network events: what WSPEventSelect registers and WSPEnumNetworkEvents reports.
 
 Nothing runs when something happens. The dataplane counts what happens in the socket's status record
-and sets the event object by itself; what to report is worked out here, when somebody asks, from the
-counters against what they were when they were last looked at:
+and sets the event object, or wakes who takes messages, by itself; what to report is worked out
+here, when somebody asks, from the counters against what they were when they were last looked at:
 
 - A counter that has moved is *recorded* as its FD_* bit, if what it announces still holds (requests
   that wait, data not yet read). So each new arrival is recorded, re-enabled or not, as Windows does
@@ -11,6 +11,9 @@ counters against what they were when they were last looked at:
 - A re-enabling call (recv for FD_READ, accept for FD_ACCEPT) strikes its bit, and records it anew
   if what it announces still holds. It sets the event object itself then: nothing new happens.
 - FD_CLOSE, FD_WRITE and FD_CONNECT are recorded once for each movement.
+- With WSPAsyncSelect there are messages instead of an event object. What is on the record and asked
+  for is posted, each event for itself, and leaves the record; one that was posted is not posted
+  again before it is re-enabled (`reported`). Registering anew enables all, and records what holds.
 - While the head of a listener's backlog is a deferred request, FD_ACCEPT is silent: its counter is
   not looked at, and the dataplane is asked not to set the event object for it.
 
@@ -36,20 +39,22 @@ from pyprov.winsock.codes import WSAECONNABORTED
 from pyprov.winsock.errors import code_from_errno
 from pyprov.winsock.flags import (
     FD_ACCEPT,
+    FD_ADDRESS_LIST_CHANGE,
     FD_CLOSE,
-    FD_CLOSE_BIT,
     FD_CONNECT,
-    FD_CONNECT_BIT,
+    FD_GROUP_QOS,
     FD_MAX_EVENTS,
     FD_OOB,
     FD_QOS,
     FD_READ,
+    FD_ROUTING_INTERFACE_CHANGE,
     FD_WRITE,
 )
 from pyprov.winsock.structs import WSANETWORKEVENTS
 
 if TYPE_CHECKING:
     from pyprov.core.events import WSAEVENT
+    from pyprov.core.messages import Pump
     from pyprov.core.port import Status
     from pyprov.core.socket import Socket
 
@@ -65,17 +70,33 @@ READINESS: Final = {
 }
 
 
+# What a message of has to be re-enabled before the next one, and the order of messages.
+_ENABLED: Final = FD_READ | FD_OOB | FD_ACCEPT
+_ORDER: Final = (
+    FD_CONNECT,
+    FD_ACCEPT,
+    FD_OOB,
+    FD_READ,
+    FD_WRITE,
+    FD_CLOSE,
+    FD_QOS,
+    FD_GROUP_QOS,
+    FD_ROUTING_INTERFACE_CHANGE,
+    FD_ADDRESS_LIST_CHANGE,
+)
+
+
 class Watched(NamedTuple):
-    """What the dataplane sets an event object for.
+    """What the dataplane sets an event object for, or wakes a pump.
 
     Attributes:
-        event: the object, None for nothing.
+        target: the object, None for nothing.
         handle: the socket's handle.
         bits: READY_* bits of that handle.
         deferred: handles of deferred requests, whose end is watched for too.
     """
 
-    event: WSAEVENT | None
+    target: WSAEVENT | Pump | None
     handle: int
     bits: int
     deferred: tuple[int, ...]
@@ -88,11 +109,16 @@ class NetEvents:
     """The events of one socket; its fields are under `Control.lock`.
 
     Attributes:
-        event: the event object, None without a registration.
+        event: the event object that was registered, or
+        pump: what posts messages, to
+        window: the message queue;
+        message: the message's number, and
+        s: the SOCKET in it.
         mask: FD_* bits asked for.
         pending: FD_* bits on the record.
         reads: the counter of arriving bytes when it was last looked at.
-        errors: the error codes of FD_CONNECT and FD_CLOSE on the record.
+        reported: FD_* bits of which a message was posted, and that were not re-enabled since.
+        errors: the error codes of what is on the record, where there are any.
         connected: FD_CONNECT was recorded, or is never to be.
         syncing: a thread is changing the dataplane's watch.
         watched: what the dataplane watches for.
@@ -108,17 +134,26 @@ class NetEvents:
         "errors",
         "event",
         "mask",
+        "message",
         "pending",
+        "pump",
         "reads",
+        "reported",
+        "s",
         "syncing",
         "watched",
+        "window",
     )
 
     def __init__(self) -> None:
         self.event: WSAEVENT | None = None
+        self.pump: Pump | None = None
+        self.window: object = None
+        self.message = self.s = 0
         self.mask = 0
         self.pending = 0
-        self.errors = {FD_CONNECT: 0, FD_CLOSE: 0}
+        self.reported = 0
+        self.errors: dict[int, int] = {}
         self.connected = False
         self.syncing = False
         self.watched = NOTHING
@@ -130,16 +165,16 @@ class NetEvents:
 
     def wanted(self, socket: Socket) -> Watched:
         """Return what the dataplane should watch for."""
-        event = self.event
+        target = self.pump or self.event
         mask = self.mask & ~FD_ACCEPT if socket.deferred else self.mask
         bits = 0
         for fd, ready in READINESS.items():
             if mask & fd:
                 bits |= ready
-        if not socket.handle or event is None or event.closed:
+        if not socket.handle or target is None or target.closed:
             return NOTHING
         deferred = socket.deferred if self.mask & FD_ACCEPT else ()
-        return Watched(event, socket.handle, bits, deferred)
+        return Watched(target, socket.handle, bits, deferred)
 
     def record_reads(self, reads: int, *, data: bool) -> None:
         """Look at arrivals of stream bytes, and whether any wait."""
@@ -148,12 +183,17 @@ class NetEvents:
             if data:
                 self.pending |= FD_READ
 
-    def record_connection(self, status: Status) -> None:
-        """Look at all else that happens to a connection."""
+    def record_connection(self, status: Status, *, inline: bool) -> None:
+        """Look at all else that happens to a connection.
+
+        Args:
+            status: its record.
+            inline: urgent data is in the stream, and not reported.
+        """
         oobs = status.oobs
         if oobs != self._oobs and status.ready & port.READY_OOB:
             self._oobs = oobs
-            self.pending |= FD_OOB
+            self.pending |= 0 if inline else FD_OOB
         if status.writes != self._writes:
             self._writes = status.writes
             self.pending |= FD_WRITE
@@ -180,17 +220,54 @@ class NetEvents:
             self.pending |= FD_CONNECT
             self.errors[FD_CONNECT] = code
 
-    def read_again(self, reads: int, *, data: bool) -> None:
-        """Stream bytes were asked for: FD_READ is enabled again."""
+    def read_again(self, reads: int, *, data: bool, urgent: bool) -> None:
+        """Stream bytes were asked for: FD_READ and FD_OOB are enabled again."""
         self.reads = reads
-        self.pending = self.pending & ~FD_READ | (FD_READ if data else 0)
+        self.reported &= ~(FD_READ | FD_OOB)
+        self.pending &= ~(FD_READ | FD_OOB)
+        self.pending |= (FD_READ if data else 0) | (FD_OOB if urgent else 0)
 
     def accept_again(self, status: Status) -> None:
         """A request was asked for: FD_ACCEPT is enabled again."""
         self._accepts = status.accepts
+        self.reported &= ~FD_ACCEPT
         self.pending &= ~FD_ACCEPT
         if status.queued:
             self.pending |= FD_ACCEPT
+
+    def enable(self, holds: int, code: int) -> None:
+        """Messages were asked for anew: what holds is posted, whether it was before or not.
+
+        Args:
+            holds: FD_* bits of what is true now.
+            code: FD_CLOSE's, if that is among them.
+        """
+        self.reported = 0
+        self.pending |= holds
+        if holds & FD_CLOSE:
+            self.errors[FD_CLOSE] = code
+
+    @property
+    def due(self) -> int:
+        """FD_* bits of which a message is to be posted."""
+        return self.pending & self.mask & ~self.reported
+
+    def take_messages(self) -> list[tuple[int, int]]:
+        """Hand out, as FD_* bit and error code, what is to be posted; the rest is forgotten."""
+        out = self.due
+        self.pending &= ~self.mask
+        self.reported |= out & _ENABLED
+        return [(bit, self.errors.get(bit, 0)) for bit in _ORDER if out & bit]
+
+    def put_back(self, bit: int) -> None:
+        """A message could not be posted."""
+        self.pending |= bit
+        self.reported &= ~bit
+
+    def record(self, bit: int, code: int = 0) -> None:
+        """Something has happened that no counter tells of."""
+        self.pending |= bit
+        self.errors[bit] = code
 
     def signal(self) -> None:
         """Set the event object if something asked for is on the record."""
@@ -201,11 +278,7 @@ class NetEvents:
         """Hand out what is on the record and asked for."""
         out = self.pending & self.mask if self.event is not None else 0
         self.pending &= ~out
-        codes = [0] * FD_MAX_EVENTS
-        if out & FD_CONNECT:
-            codes[FD_CONNECT_BIT] = self.errors[FD_CONNECT]
-        if out & FD_CLOSE:
-            codes[FD_CLOSE_BIT] = self.errors[FD_CLOSE]
+        codes = [self.errors.get(1 << i, 0) if out >> i & 1 else 0 for i in range(FD_MAX_EVENTS)]
         return WSANETWORKEVENTS(out, codes)
 
 

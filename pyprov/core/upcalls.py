@@ -52,12 +52,13 @@ class WSPUPCALLTABLE:
         "WPUGetProviderPath",
         "WPUModifyIFSHandle",
         "WPUOpenCurrentThread",
-        "WPUPostMessage",
         "WPUQueryBlockingCallback",
         "WPUQuerySocketHandleContext",
         "WPUQueueApc",
         "WPUResetEvent",
         "WPUSetEvent",
+        "_post",
+        "_posting_changed",
         "_sockets",
         "own_close",
         "own_create",
@@ -74,7 +75,8 @@ class WSPUPCALLTABLE:
         self.WPUFDIsSet: Callable[[int, Sequence[int]], bool] = _is_set
         self.WPUGetProviderPath: Callable[[UUID], str] = _provider_path
         self.WPUModifyIFSHandle: Callable[[int, int], int] = _modify_handle
-        self.WPUPostMessage: Callable[[Window, int, int, int], bool] = _post_message
+        self._post: Callable[[Window, int, int, int], bool] = _post_message
+        self._posting_changed: Callable[[], None] | None = None
         self.WPUQueryBlockingCallback: Callable[[int], BlockingHook | None] = _no_hook
         self.WPUQuerySocketHandleContext: Callable[[int], object] = self._query_context
         self.WPUQueueApc: Callable[[int, Apc, object], None] = apc.queue
@@ -83,9 +85,31 @@ class WSPUPCALLTABLE:
         self.WPUOpenCurrentThread: Callable[[], int] = apc.open_thread
         self.WPUCloseThread: Callable[[int], None] = _close_thread
 
-    def attach(self, sockets: Descriptors) -> None:
-        """Let the defaults work on a provider's descriptor table."""
+    def attach(self, sockets: Descriptors, posting_changed: Callable[[], None]) -> None:
+        """Let the defaults work on a provider's descriptor table.
+
+        Args:
+            sockets: the table.
+            posting_changed: called when WPUPostMessage is replaced.
+        """
         self._sockets = sockets
+        self._posting_changed = posting_changed
+
+    @property
+    def WPUPostMessage(self) -> Callable[[Window, int, int, int], bool]:  # noqa: N802
+        """Puts a message into a queue."""
+        return self._post
+
+    @WPUPostMessage.setter
+    def WPUPostMessage(self, function: Callable[[Window, int, int, int], bool]) -> None:  # noqa: N802
+        self._post = function
+        if self._posting_changed is not None:
+            self._posting_changed()
+
+    @property
+    def posts_itself(self) -> bool:
+        """Whether messages go to the queues of this package."""
+        return self._post is _post_message
 
     def blocking_hook(self, catalog_id: int) -> BlockingHook | None:
         """Return what runs while a call waits, None for a native wait."""

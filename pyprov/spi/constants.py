@@ -3,6 +3,7 @@
 # ruff: noqa: F403, PLC0414 - it gathers what is to be read from elsewhere
 
 from pyprov.core.events import WSAEVENT as WSAEVENT
+from pyprov.core.messages import MessageQueue as MessageQueue
 from pyprov.core.upcalls import WSPUPCALLTABLE as WSPUPCALLTABLE
 from pyprov.winsock.codes import *
 from pyprov.winsock.constants import *

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyprov.core import notification, select, waiting
 from pyprov.core.events import WSAEVENT
 from pyprov.spi.base import Calls
-from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEOPNOTSUPP
+from pyprov.winsock.codes import WSA_INVALID_HANDLE
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
@@ -40,13 +40,23 @@ class NotifyCalls(Calls):
         return notification.enum_events(control, socket, event)
 
     def WSPAsyncSelect(self, s: int, hWnd: object, message: int, events: int) -> None:
-        """Not supported yet.
+        """Let network events of a socket, which becomes non-blocking, be posted as messages.
+
+        One message for each event: wParam is the SOCKET, lParam the event and its error code
+        (WSAGETSELECTEVENT, WSAGETSELECTERROR). Replaces what was registered before. With no events
+        it ends the registration.
+
+        Args:
+            s: the socket.
+            hWnd: a MessageQueue; anything that a replaced WPUPostMessage understands.
+            message: the message's number.
+            events: FD_* bits.
 
         Raises:
-            WSAError: WSAENOTSOCK, WSAEOPNOTSUPP.
+            WSAError: WSAENOTSOCK, WSAEINVAL for unknown events, or events without a queue.
         """
-        self._find(s)
-        raise WSAError(WSAEOPNOTSUPP)
+        control, socket = self._find(s)
+        notification.async_select(control, s, socket, (hWnd, message), events)
 
     def WSPSelect(
         self,

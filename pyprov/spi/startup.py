@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from pyprov.core.closing import release
 from pyprov.core.control import Control
 from pyprov.core.failure import translate
+from pyprov.core.notification import change_posting
 from pyprov.core.port import DataplaneError
 from pyprov.core.upcalls import WSPUPCALLTABLE
 from pyprov.spi.base import Calls
@@ -98,8 +100,9 @@ class StartupCalls(Calls):
             control = self._started
             if control is None:
                 control = self._start(config, upcalls)
-            upcalls.attach(control.sockets)
             control.upcalls = upcalls
+            upcalls.attach(control.sockets, partial(change_posting, control))
+            change_posting(control)
             self._started = control
             self._count += 1
         table = WSPPROC_TABLE({name: getattr(self, name) for name in ORDER})
