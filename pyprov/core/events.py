@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pyprov.core.failure import translate
-from pyprov.core.port import DataplaneError
+from pyprov.core.port import DataplaneError, is_running
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 
@@ -91,6 +91,9 @@ class WSAEVENT:
         Raises:
             WSAError: WSA_INVALID_HANDLE if closed, WSAEINVAL if it serves another engine.
         """
+        before = self._dataplane
+        if before is not None and before is not dataplane and not is_running(before):
+            self.forget(before)
         known = self._known_signal(dataplane)
         if known is not None:
             return known
@@ -112,7 +115,7 @@ class WSAEVENT:
             return self._signal
 
     def forget(self, dataplane: Dataplane) -> None:
-        """An engine is about to stop: it sets this event no more."""
+        """An engine has stopped: it sets this event no more."""
         with self._lock:
             if self._dataplane is not dataplane:
                 return

@@ -23,7 +23,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core.failure import translate
-from pyprov.core.port import DataplaneError
+from pyprov.core.port import DataplaneError, is_running
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.structs import MSG
@@ -294,12 +294,3 @@ class MessageQueue:
 
     def __repr__(self) -> str:
         return "<MessageQueue closed>" if self.closed else f"<MessageQueue {self._bell}>"
-
-
-def is_running(dataplane: Dataplane) -> bool:
-    """Whether an engine has not been stopped."""
-    try:
-        dataplane.now()
-    except DataplaneError:
-        return False
-    return True

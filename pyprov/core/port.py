@@ -588,3 +588,12 @@ class Dataplane(Protocol):
 
     def counters(self, worker: int | None = None) -> dict[str, int]:
         """Return the counters by name, of one worker or summed over all."""
+
+
+def is_running(dataplane: Dataplane) -> bool:
+    """Whether an engine has not been stopped."""
+    try:
+        dataplane.status(0)
+    except DataplaneError as error:
+        return error.error == -errno.EBADF  # nobody's handle
+    return True

@@ -7,6 +7,7 @@ import pytest
 from pyprov.spi import WSAEVENT
 from tests.python.failing import fails
 from tests.python.watched import Watched
+from tests.python.worlds import FakeWorld
 
 
 @pytest.fixture
@@ -209,3 +210,26 @@ def test_an_event_serves_one_engine(make_world):
     one.spi.WSPEventSelect(one.listener(), event, 8)
     with fails("EINVAL"):
         two.spi.WSPEventSelect(two.listener(), event, 8)
+
+
+def test_an_event_serves_the_next_engine_when_its_own_has_stopped():
+    event = WSAEVENT()
+    for _ in range(2):
+        world = FakeWorld()
+        s = world.listener()
+        world.spi.WSPEventSelect(s, event, world.spi.FD_ACCEPT)
+        world.client(80)
+        assert event.wait(1)
+        world.spi.WSPEnumNetworkEvents(s, event)
+        world.dataplane.stop(0)
+        world.close()
+    event.close()
+
+
+def test_an_event_serves_one_engine_at_a_time(fake_world):
+    other = FakeWorld()
+    event = WSAEVENT()
+    fake_world.spi.WSPEventSelect(fake_world.listener(), event, 1)
+    with fails("EINVAL"):
+        other.spi.WSPEventSelect(other.listener(), event, 1)
+    other.close()
