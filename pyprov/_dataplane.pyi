@@ -49,6 +49,10 @@ class TcpConfig(Pointer):
     backlog_overflow: int
     half_open_overflow: int
     hystart: int
+    tlp: int
+    prr: int
+    limited_transmit: int
+    undo: int
     initial_window: int
     rto_min: int
     rto_initial: int

@@ -61,6 +61,7 @@ struct pv_tcp_config {
 	uint8_t backlog_overflow;   /* enum pv_overflow: full accept queue */
 	uint8_t half_open_overflow; /* enum pv_overflow: full half-open table without cookies */
 	uint8_t hystart;
+	uint8_t tlp, prr, limited_transmit, undo; /* booleans */
 	uint8_t pad0[2];
 	uint32_t initial_window; /* segments */
 	uint32_t rto_min, rto_initial, rto_max;
@@ -78,7 +79,6 @@ struct pv_tcp_config {
 	uint32_t recv_buffer, recv_buffer_max, send_buffer,
 			send_buffer_max; /* bytes: initial and autotuning limit */
 	uint32_t epoch;                  /* seconds between two rotations of the cookie secret */
-	uint32_t pad1;
 };
 
 #define PV_MAX_ADDRESSES  16

@@ -39,15 +39,12 @@ rtt_from_echo(const struct pv_ctx *ctx, const struct pv_pcb *pcb, const struct p
 	return ticks == 0 ? PV_MS : ticks * PV_MS;
 }
 
-/* `oldest`: of the first acknowledged segment, for the smoothed values; dlv->rtt: of the newest. */
+/* `oldest`: of the first acknowledged segment, for the smoothed values. */
 static void
-take_rtt(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
-		const struct pv_delivery *dlv, uint64_t oldest)
+take_rtt(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint64_t oldest)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (dlv->rtt != 0)
-		pv_rtt_minimum(&d->rtt, dlv->rtt, ctx->now);
 	if (pv_seq_lt(p->ack, d->rtt_mark) && d->backoff == 0)
 		return;
 	if (oldest == 0)
@@ -84,7 +81,7 @@ pop_records(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 		}
 		if ((rtx->flags & PV_RTX_SACKED) == 0) {
 			dlv->delivered += len;
-			pv_rack_delivered(ctx, pcb, rtx, p);
+			pv_rack_delivered(ctx, pcb, rtx, p, dlv);
 		}
 		if (len > d->max_acked)
 			d->max_acked = len;
@@ -114,7 +111,7 @@ advance(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, struc
 		memset(&d->resend_cursor, 0, sizeof(d->resend_cursor));
 	d->flags |= PV_DATA_ROOM;
 	d->stalled_since = pcb->snd_una != pcb->snd_nxt ? ctx->now : 0;
-	take_rtt(ctx, pcb, p, dlv, oldest);
+	take_rtt(ctx, pcb, p, oldest);
 	d->backoff = 0;
 	d->mtu_claim = 0;
 	pv_ip_confirm(ctx, &pcb->tuple.peer);
@@ -182,7 +179,7 @@ bool
 pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
-	struct pv_delivery dlv = { .una_before = pcb->snd_una };
+	struct pv_delivery dlv = { .una_before = pcb->snd_una, .fack_before = d->rack_fack };
 	bool advanced = pv_seq_gt(p->ack, pcb->snd_una), fin_acked;
 	bool recovering = d->recovery == PV_RECOVERY;
 
@@ -195,6 +192,8 @@ pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 		advance(ctx, pcb, p, &dlv);
 	else
 		dlv.duplicate = is_duplicate(pcb, p, &dlv);
+	if (dlv.rtt != 0)
+		pv_rtt_minimum(&d->rtt, dlv.rtt, ctx->now);
 	if (pv_unlikely((p->flags & PV_TCP_ECE) != 0) && (pcb->flags & PV_PCB_ECN) != 0)
 		pv_recovery_ece(ctx, pcb);
 	if (pv_unlikely(d->recovery != PV_OPEN || dlv.duplicate || dlv.sacked != 0 || dlv.dsack ||

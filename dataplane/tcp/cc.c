@@ -54,13 +54,19 @@ pv_cc_exponential(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_cc_ack
 		struct pv_hystart *h)
 {
 	struct pv_conn_data *d = pcb->data;
+	uint8_t in_css = h->in_css;
+	bool over;
 	/* RFC 3465 2.3: after a time-out one segment an ACK. */
 	uint32_t segments = d->recovery == PV_LOSS ? 1 : h->off ? 2 : PV_HYSTART_SEGMENTS;
 
-	if (pv_hystart_acked(h, ack->rtt, pcb->snd_una, pcb->snd_nxt)) {
+	over = pv_hystart_acked(h, ack->rtt, pcb->snd_una, pcb->snd_nxt);
+	if (h->in_css && !in_css)
+		pv_count(&ctx->counters, PV_C_HYSTART_CSS);
+	if (over) {
 		d->ssthresh = d->cwnd;
 		pv_count(&ctx->counters, PV_C_HYSTART);
 		return ack->bytes;
 	}
+	pv_count(&ctx->counters, PV_C_CC_SLOW_START);
 	return pv_cc_slow_start(pcb, ack->bytes, segments, pv_hystart_divisor(h));
 }

@@ -72,6 +72,7 @@ avoid(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes)
 	if (window_at(cubic, t, mss) < cubic->w_est) {
 		if (cubic->w_est > d->cwnd)
 			d->cwnd = (uint32_t)cubic->w_est;
+		pv_count(&ctx->counters, PV_C_CC_CUBIC_FRIENDLY);
 		return;
 	}
 	target = window_at(cubic, t + (double)d->rtt.srtt * NS, mss);
@@ -82,6 +83,7 @@ avoid(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes)
 	more = (target - d->cwnd) * bytes / d->cwnd + cubic->spare;
 	cubic->spare = more - floor(more);
 	d->cwnd += (uint32_t)more;
+	pv_count(&ctx->counters, PV_C_CC_CUBIC);
 }
 
 static void

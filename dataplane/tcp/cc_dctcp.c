@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DCTCP (RFC 8257): reduces by the share of bytes that were marked; without marks it is NewReno. */
+#include "base/ctx.h"
 #include "base/seq.h"
 #include "tcp/conn_data.h"
 
@@ -15,8 +16,9 @@ start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 /* 3.3: once a window, alpha moves a sixteenth of the way to the share that was marked. */
 static void
-estimate(struct pv_dctcp *dctcp, const struct pv_pcb *pcb, const struct pv_cc_ack *ack)
+estimate(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_cc_ack *ack)
 {
+	struct pv_dctcp *dctcp = &pcb->data->cc_state.dctcp;
 	uint32_t share;
 
 	dctcp->bytes += ack->bytes;
@@ -29,6 +31,7 @@ estimate(struct pv_dctcp *dctcp, const struct pv_pcb *pcb, const struct pv_cc_ac
 	dctcp->alpha = dctcp->alpha - (dctcp->alpha >> GAIN_SHIFT) + (share >> GAIN_SHIFT);
 	dctcp->bytes = dctcp->marked = 0;
 	dctcp->window_end = pcb->snd_nxt;
+	pv_count(&ctx->counters, PV_C_CC_DCTCP);
 }
 
 static void
@@ -38,8 +41,7 @@ acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_cc_ack *ack)
 	struct pv_dctcp *dctcp = &d->cc_state.dctcp;
 	uint32_t bytes = ack->bytes;
 
-	(void)ctx;
-	estimate(dctcp, pcb, ack);
+	estimate(ctx, pcb, ack);
 	if (!ack->limited && d->recovery != PV_LOSS)
 		return;
 	if (d->cwnd < d->ssthresh)

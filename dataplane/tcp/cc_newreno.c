@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* RFC 5681, with appropriate byte counting (RFC 3465) and RFC 8511's milder answer to ECN. */
+#include "base/ctx.h"
 #include "tcp/conn_data.h"
 #include "tcp/hystart.h"
 
@@ -29,6 +30,7 @@ acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_cc_ack *ack)
 	if (reno->acked >= d->cwnd) {
 		reno->acked -= d->cwnd;
 		d->cwnd += pcb->snd_mss;
+		pv_count(&ctx->counters, PV_C_CC_NEWRENO);
 	}
 }
 
@@ -40,6 +42,7 @@ reduce(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t ecn)
 
 	(void)ctx;
 	pcb->data->cc_state.newreno.acked = 0;
+	pcb->data->cc_state.newreno.hystart.off = 1; /* for the first slow start only */
 	return to > least ? to : least;
 }
 

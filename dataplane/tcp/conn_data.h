@@ -54,7 +54,6 @@ enum pv_conn_data_flags {
 	PV_DATA_UNDO = 1u << 6,       /* undo_* can restore what the last reduction took */
 	PV_DATA_ECE = 1u << 7,        /* CE came: ECE until CWR comes */
 	PV_DATA_CWR = 1u << 8,        /* the next new data carries CWR */
-	PV_DATA_ECT = 1u << 9,        /* this controller wants DCTCP's feedback */
 	PV_DATA_RESCUED = 1u
 			<< 10, /* the rescue retransmission of this recovery is done (RFC 6675 4) */
 	PV_DATA_TX_FULL = 1u << 11, /* the application waits for room */
@@ -66,8 +65,7 @@ enum pv_conn_data_flags {
 	PV_DATA_WINDOW_SMALL = 1u << 17, /* the reader was asked to tell when it takes bytes */
 	PV_DATA_CE_STATE = 1u << 18,     /* DCTCP.CE of the receiver (RFC 8257 3.2) */
 	PV_DATA_SND_URGENT = 1u << 19,   /* snd_up lies ahead */
-	PV_DATA_PACED = 1u << 21,
-	PV_DATA_PROBING = 1u << 22, /* a path MTU probe is in flight */
+	PV_DATA_PROBING = 1u << 22,      /* a path MTU probe is in flight */
 };
 
 /* What holds sending back for a while. */

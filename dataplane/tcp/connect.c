@@ -163,7 +163,8 @@ offer(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_connect_params *pa
 
 	pcb->flags |= PV_PCB_ACTIVE | (config->sack ? PV_PCB_SACK : 0) |
 		      (config->timestamps ? PV_PCB_TIMESTAMPS : 0) |
-		      (config->window_scale ? PV_PCB_WSCALE : 0) | (config->ecn ? PV_PCB_ECN : 0) |
+		      (config->window_scale ? PV_PCB_WSCALE : 0) |
+		      (config->ecn || config->congestion == PV_CC_DCTCP ? PV_PCB_ECN : 0) |
 		      (config->nagle ? 0 : PV_PCB_NODELAY);
 	pcb->snd_una = pcb->iss;
 	pcb->snd_nxt = pcb->iss + 1;

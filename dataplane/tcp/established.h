@@ -33,6 +33,7 @@ struct pv_delivery {
 	uint32_t resent_acked; /* of these, acknowledged segments that had been sent more than once
 				*/
 	uint32_t sacked;       /* numbers newly SACKed */
+	uint32_t fack_before;  /* behind the highest number delivered so far */
 	uint8_t duplicate;     /* a duplicate ACK in the sense of RFC 5681 2 */
 	uint8_t original;      /* something sent once, below `recover`, was delivered (RFC 5682) */
 	uint8_t dsack;         /* a D-SACK block was there */
@@ -138,11 +139,13 @@ bool pv_keepalive_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
 void pv_sack_input(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 		struct pv_delivery *dlv);
 /* RFC 6675 IsLost, where RACK is off. */
-void pv_sack_detect(struct pv_pcb *pcb);
+void pv_sack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
 /* rack.c */
 void pv_rack_delivered(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_rtx *rtx,
-		const struct pv_packet *packet);
+		const struct pv_packet *packet, const struct pv_delivery *dlv);
+/* Sent at that time or before, a segment is lost if it is not acknowledged (RFC 8985 6.3). */
+uint64_t pv_rack_overdue(const struct pv_ctx *ctx, const struct pv_pcb *pcb);
 void pv_rack_dsack(struct pv_pcb *pcb);
 void pv_rack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb);
 bool pv_rack_in_use(const struct pv_pcb *pcb);

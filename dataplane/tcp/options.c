@@ -89,7 +89,8 @@ set(struct pv_ctx *ctx, struct pv_pcb *pcb, int option, uint64_t value)
 	case PV_OPT_KEEPALIVE_COUNT:
 		return set_keepalive(ctx, pcb, option, value);
 	case PV_OPT_USER_TIMEOUT:
-		d->user_timeout = value * PV_MS;
+		/* What is too long to be told is for ever. */
+		d->user_timeout = value > UINT64_MAX / PV_MS ? UINT64_MAX : value * PV_MS;
 		return 0;
 	case PV_OPT_MAXSEG:
 		return set_maxseg(pcb, value);

@@ -202,6 +202,15 @@ enum hold {
 	HOLD_MEMORY,
 };
 
+/* RFC 3042: what duplicate ACKs say has left the network makes room before anything is lost. */
+static uint32_t
+limiting_pipe(const struct pv_pcb *pcb, const struct pv_conn_data *d)
+{
+	if (pv_unlikely(d->recovery == PV_DISORDER) && !d->config->limited_transmit)
+		return pv_conn_flight(pcb);
+	return pv_conn_pipe(pcb, d);
+}
+
 static enum hold
 step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -219,13 +228,15 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		return HOLD_WINDOW;
 	if (len < mss && len > 0 && !small_allowed(pcb, len, waiting))
 		return len < waiting ? HOLD_WINDOW : HOLD_NAGLE;
-	pipe = pv_conn_pipe(pcb, d);
+	pipe = limiting_pipe(pcb, d);
 	if (pipe + len > d->cwnd && pipe > 0) {
 		d->limited_end = pcb->snd_nxt;
 		return HOLD_CWND;
 	}
 	if (!send_new(ctx, pcb, len, room))
 		return HOLD_MEMORY;
+	if (pipe + len + mss > d->cwnd)
+		d->limited_end = pcb->snd_nxt; /* all of it is in use */
 	if (d->recovery == PV_DISORDER)
 		pv_count(&ctx->counters, PV_C_LIMITED_TRANSMIT);
 	else if (d->recovery == PV_RECOVERY)
@@ -257,8 +268,12 @@ resend_open(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	return (rtx->flags & (PV_RTX_SACKED | PV_RTX_LOST | PV_RTX_EVER)) == 0 &&
-	       pv_conn_pipe(pcb, d) + pv_rtx_len(rtx) <= d->cwnd && pv_output_resend(ctx, pcb, rtx);
+	if ((rtx->flags & (PV_RTX_SACKED | PV_RTX_LOST | PV_RTX_EVER)) != 0 ||
+			pv_conn_pipe(pcb, d) + pv_rtx_len(rtx) > d->cwnd ||
+			!pv_output_resend(ctx, pcb, rtx))
+		return false;
+	pv_count(&ctx->counters, PV_C_TCP_RESCUED);
+	return true;
 }
 
 /*
@@ -294,6 +309,7 @@ paced_out(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	if (d->pace_rate == 0 || d->pace_next <= ctx->now)
 		return false;
 	pv_conn_timer_set(ctx, pcb, PV_CONN_PACE, d->pace_next);
+	pv_count(&ctx->counters, PV_C_TCP_PACED);
 	return true;
 }
 
@@ -331,6 +347,7 @@ restart_after_idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	if (d->last_sent == 0 || pause <= d->rtt.rto || !d->config->slow_start_after_idle)
 		return;
 	d->cc->idle(ctx, pcb, pause);
+	pv_count(&ctx->counters, PV_C_TCP_IDLE_RESTART);
 	if (d->cwnd > restart)
 		d->cwnd = restart;
 	d->last_sent = ctx->now;

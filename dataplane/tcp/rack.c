@@ -18,10 +18,10 @@ sent_after(uint64_t t1, uint32_t seq1, uint64_t t2, uint32_t seq2)
 	return t1 > t2 || (t1 == t2 && pv_seq_gt(seq1, seq2));
 }
 
-/* 6.2 steps 2 and 3. */
+/* 6.2 steps 2 and 3. What one ACK brings says nothing about the order in which that arrived. */
 void
 pv_rack_delivered(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_rtx *rtx,
-		const struct pv_packet *p)
+		const struct pv_packet *p, const struct pv_delivery *dlv)
 {
 	struct pv_conn_data *d = pcb->data;
 	uint64_t rtt = ctx->now - rtx->sent;
@@ -33,7 +33,7 @@ pv_rack_delivered(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_rtx *r
 			return;
 		if (rtt < d->rtt.min)
 			return;
-	} else if (pv_seq_lt(rtx->end, d->rack_fack)) {
+	} else if (pv_seq_lt(rtx->end, dlv->fack_before)) {
 		d->flags |= PV_DATA_REORDER_SEEN;
 	}
 	if (pv_seq_gt(rtx->end, d->rack_fack))
@@ -79,6 +79,17 @@ reordering_window(const struct pv_conn_data *d)
 	return window < d->rtt.srtt ? window : d->rtt.srtt;
 }
 
+uint64_t
+pv_rack_overdue(const struct pv_ctx *ctx, const struct pv_pcb *pcb)
+{
+	const struct pv_conn_data *d = pcb->data;
+	uint64_t wait = d->rack_rtt + reordering_window(d);
+
+	if (!pv_rack_in_use(pcb) || wait == 0)
+		return ctx->now;
+	return ctx->now > wait ? ctx->now - wait : 0;
+}
+
 /* 6.2 step 5. */
 void
 pv_rack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb)
@@ -115,8 +126,8 @@ pv_tlp_arm(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_conn_data *d = pcb->data;
 	uint64_t wait = d->rtt.srtt != 0 ? 2 * d->rtt.srtt : PV_SECOND, rto;
 
-	if (!pv_rack_in_use(pcb) || d->recovery != PV_OPEN || d->rtx.first == NULL ||
-			d->rtx.n_sacked != 0 ||
+	if (!pv_rack_in_use(pcb) || !d->config->tlp || d->recovery != PV_OPEN ||
+			d->rtx.first == NULL || d->rtx.n_sacked != 0 ||
 			(d->flags & (PV_DATA_TLP_OPEN | PV_DATA_PERSIST)) != 0)
 		return;
 	if (d->rtx.n == 1)

@@ -50,38 +50,48 @@ pv_recovery_start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_count(&ctx->counters, PV_C_TCP_FAST_RETRANSMIT);
 }
 
+/* Not more at once than a connection begins with (RFC 5681 4.3); slow start does the rest. */
+static uint32_t
+without_burst(const struct pv_pcb *pcb, uint32_t cwnd)
+{
+	const struct pv_conn_data *d = pcb->data;
+	uint32_t most = pv_conn_pipe(pcb, d) + d->config->initial_window * pcb->snd_mss;
+
+	return cwnd < most ? cwnd : most;
+}
+
 static void
 leave(struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (d->recovery == PV_RECOVERY) {
-		d->cwnd = d->ssthresh;
-		pv_rack_recovered(pcb);
-	}
-	d->recovery = PV_OPEN;
 	d->dup_acks = 0;
+	if (d->recovery == PV_RECOVERY)
+		d->cwnd = without_burst(pcb, d->ssthresh);
+	pv_rack_recovered(pcb);
+	d->recovery = PV_OPEN;
 	d->frto = 0;
 }
 
 /* The reduction was made in error: RFC 4015, RFC 5682, RFC 3708. */
 static void
-undo(struct pv_ctx *ctx, struct pv_pcb *pcb)
+undo(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_counter why)
 {
 	struct pv_conn_data *d = pcb->data;
 
 	pv_count(&ctx->counters, PV_C_TCP_UNDO);
+	pv_count(&ctx->counters, why);
 	if (d->recovery == PV_LOSS)
 		pv_count(&ctx->counters, PV_C_TCP_RTO_SPURIOUS);
 	d->cc->undo(ctx, pcb);
+	pv_rtx_unmark_lost(&d->rtx);
+	d->dup_acks = 0;
 	if (d->cwnd < d->undo_cwnd)
-		d->cwnd = d->undo_cwnd;
+		d->cwnd = without_burst(pcb, d->undo_cwnd);
 	if (d->ssthresh < d->undo_ssthresh)
 		d->ssthresh = d->undo_ssthresh;
 	d->flags &= ~(uint32_t)(PV_DATA_UNDO | PV_DATA_CWR);
-	pv_rtx_unmark_lost(&d->rtx);
 	d->recovery = PV_OPEN;
-	d->dup_acks = 0;
 	d->frto = 0;
 }
 
@@ -92,8 +102,8 @@ eifel(const struct pv_pcb *pcb, const struct pv_packet *p, const struct pv_deliv
 {
 	const struct pv_conn_data *d = pcb->data;
 
-	return (d->flags & PV_DATA_UNDO) != 0 && d->undo_resent != 0 && dlv->resent_acked != 0 &&
-	       (pcb->flags & PV_PCB_TIMESTAMPS) != 0 && p->tsecr != 0 &&
+	return d->config->undo && (d->flags & PV_DATA_UNDO) != 0 && d->undo_resent != 0 &&
+	       dlv->resent_acked != 0 && (pcb->flags & PV_PCB_TIMESTAMPS) != 0 && p->tsecr != 0 &&
 	       pv_seq_lt(p->tsecr, d->undo_ts);
 }
 
@@ -101,8 +111,8 @@ eifel(const struct pv_pcb *pcb, const struct pv_packet *p, const struct pv_deliv
 static bool
 all_duplicates(const struct pv_conn_data *d, const struct pv_delivery *dlv)
 {
-	return dlv->dsack && (d->flags & PV_DATA_UNDO) != 0 && d->undo_resent != 0 &&
-	       d->undo_dups >= d->undo_resent;
+	return dlv->dsack && d->config->undo && (d->flags & PV_DATA_UNDO) != 0 &&
+	       d->undo_resent != 0 && d->undo_dups >= d->undo_resent;
 }
 
 /*
@@ -110,7 +120,7 @@ all_duplicates(const struct pv_conn_data *d, const struct pv_delivery *dlv)
  * lost (RFC 6582). What a duplicate stood for is delivered once.
  */
 static void
-detect_by_count(struct pv_pcb *pcb, struct pv_delivery *dlv)
+detect_by_count(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_delivery *dlv)
 {
 	struct pv_conn_data *d = pcb->data;
 	bool advanced = pcb->snd_una != dlv->una_before;
@@ -137,19 +147,21 @@ detect_by_count(struct pv_pcb *pcb, struct pv_delivery *dlv)
 		return;
 	if (d->recovery == PV_RECOVERY ? advanced && pv_seq_lt(pcb->snd_una, d->recover) :
 					 d->dup_acks >= DUP_THRESH &&
-							 pv_seq_gt(pcb->snd_una, d->recover))
+							 pv_seq_gt(pcb->snd_una, d->recover)) {
 		pv_rtx_mark_lost(&d->rtx, first);
+		pv_count(&ctx->counters, PV_C_TCP_DUP_ACK_LOST);
+	}
 }
 
 static void
 detect(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_delivery *dlv)
 {
 	if ((pcb->flags & PV_PCB_SACK) == 0)
-		detect_by_count(pcb, dlv);
+		detect_by_count(ctx, pcb, dlv);
 	else if (pv_rack_in_use(pcb))
 		pv_rack_detect(ctx, pcb);
 	else
-		pv_sack_detect(pcb);
+		pv_sack_detect(ctx, pcb);
 }
 
 /* RFC 6937 3, bytes; `safe`: the ACK moved SND.UNA and showed no further loss. */
@@ -159,6 +171,10 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 	struct pv_conn_data *d = pcb->data;
 	uint32_t pipe = pv_conn_pipe(pcb, d), delivered = dlv->delivered, send;
 
+	if (!d->config->prr) {
+		d->cwnd = d->ssthresh;
+		return;
+	}
 	d->prr_delivered += delivered;
 	if (pipe > d->ssthresh) {
 		uint64_t share = (uint64_t)d->prr_delivered * d->ssthresh;
@@ -246,9 +262,12 @@ pv_recovery_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 	uint32_t lost = d->rtx.lost - d->rtx.retrans;
 
 	pv_tlp_acked(ctx, pcb, dlv);
-	if (eifel(pcb, p, dlv) || all_duplicates(d, dlv) ||
-			(d->recovery == PV_LOSS && spurious_by_frto(pcb, dlv)))
-		undo(ctx, pcb);
+	if (eifel(pcb, p, dlv))
+		undo(ctx, pcb, PV_C_TCP_UNDO_EIFEL);
+	else if (all_duplicates(d, dlv))
+		undo(ctx, pcb, PV_C_TCP_UNDO_DSACK);
+	else if (d->recovery == PV_LOSS && spurious_by_frto(pcb, dlv))
+		undo(ctx, pcb, PV_C_TCP_UNDO_FRTO);
 	if (d->recovery >= PV_RECOVERY && is_over(pcb))
 		leave(pcb);
 	detect(ctx, pcb, dlv);
@@ -281,7 +300,8 @@ pv_recovery_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_count(&ctx->counters, PV_C_TCP_SACK_RENEGED);
 		memset(d->sack_seen, 0, sizeof(d->sack_seen));
 	}
-	if (d->recovery != PV_LOSS) {
+	/* Once for a segment, however often it is sent again (RFC 5681 3.1). */
+	if (d->recovery != PV_LOSS || d->backoff <= 1) {
 		pv_recovery_reduce(ctx, pcb, 0);
 		d->cc->timeout(ctx, pcb);
 		d->frto = d->config->f_rto && !reneged && pv_seq_ge(pcb->snd_una, d->recover);
@@ -293,7 +313,7 @@ pv_recovery_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->dup_acks = 0;
 	d->cwnd = pcb->snd_mss;
 	d->flags &= ~(uint32_t)(PV_DATA_TLP_OPEN | PV_DATA_TLP_RESENT | PV_DATA_REORDER);
-	pv_rtx_mark_all_lost(&d->rtx, reneged);
+	pv_rtx_mark_all_lost(&d->rtx, reneged, pv_rack_overdue(ctx, pcb));
 }
 
 /* RFC 3168 6.1.2: as for a loss, once a window. */

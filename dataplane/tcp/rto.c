@@ -41,11 +41,13 @@ void
 pv_rto_try_after(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t wait)
 {
 	const struct pv_conn_data *d = pcb->data;
-	uint64_t next = ctx->now + wait, end = d->stalled_since + d->user_timeout;
+	uint64_t stalled = ctx->now - d->stalled_since;
 
-	if (d->user_timeout != 0 && next > end)
-		next = end > ctx->now ? end : ctx->now + PV_MS;
-	pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, next);
+	if (d->user_timeout > stalled && d->user_timeout - stalled < wait)
+		wait = d->user_timeout - stalled;
+	else if (d->user_timeout != 0 && d->user_timeout <= stalled)
+		wait = PV_MS;
+	pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, ctx->now + wait);
 }
 
 /* The peer closed its window over what is in flight: that waits for the window, and the window is
@@ -53,7 +55,7 @@ pv_rto_try_after(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t wait)
 static bool
 window_gone(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	pv_rtx_mark_all_lost(&pcb->data->rtx, false);
+	pv_rtx_mark_all_lost(&pcb->data->rtx, false, ctx->now);
 	pcb->data->frto = 0;
 	pv_conn_timer_clear(pcb->data, PV_CONN_LOSS);
 	pv_persist_start(ctx, pcb);

@@ -15,7 +15,8 @@
 
 #define PV_MS              UINT64_C(1000000)
 #define PV_SECOND          UINT64_C(1000000000)
-#define PV_RTT_GRANULARITY PV_MS /* G of RFC 6298 */
+#define PV_RTT_GRANULARITY PV_MS         /* G of RFC 6298 */
+#define PV_RTT_SPREAD_MAX  (100 * PV_MS) /* the most that is added whatever the variance */
 #define PV_RTT_MIN_LIFE                                                                            \
 	(300 * PV_SECOND) /* a minimum older than that is forgotten at the next sample */
 
@@ -64,14 +65,19 @@ pv_rtt_smooth(struct pv_rtt *rtt, uint64_t r)
 	}
 }
 
-/* The time-out after a sample (2.2 to 2.5). */
+/*
+ * The time-out after a sample (2.2 to 2.5). On a steady path the variance goes to zero, and a peer
+ * that holds one ACK back would cause a time-out: half of the minimum is always added, but not more
+ * than a granularity of 100 ms would (RFC 6298 4).
+ */
 static inline void
 pv_rtt_set_rto(struct pv_rtt *rtt, uint64_t low, uint64_t high)
 {
 	uint64_t spread = 4 * rtt->rttvar;
+	uint64_t least = pv_rtt_clamp(low / 2, PV_RTT_GRANULARITY, PV_RTT_SPREAD_MAX);
 
-	if (spread < PV_RTT_GRANULARITY)
-		spread = PV_RTT_GRANULARITY;
+	if (spread < least)
+		spread = least;
 	rtt->rto = pv_rtt_clamp(rtt->srtt + spread, low, high);
 }
 

@@ -187,7 +187,7 @@ pv_rtx_mark_resent(struct pv_rtx_queue *queue, struct pv_rtx *rtx, uint64_t now)
 }
 
 void
-pv_rtx_mark_all_lost(struct pv_rtx_queue *queue, bool reneged)
+pv_rtx_mark_all_lost(struct pv_rtx_queue *queue, bool reneged, uint64_t until)
 {
 	for (struct pv_rtx *rtx = queue->first; rtx != NULL; rtx = rtx->next) {
 		if (rtx->flags & PV_RTX_SACKED) {
@@ -196,6 +196,8 @@ pv_rtx_mark_all_lost(struct pv_rtx_queue *queue, bool reneged)
 			rtx->flags &= (uint8_t)~PV_RTX_SACKED;
 			queue->sacked -= pv_rtx_len(rtx);
 			queue->n_sacked--;
+		} else if (rtx->sent > until && rtx != queue->first) {
+			continue;
 		}
 		pv_rtx_mark_lost(queue, rtx);
 	}

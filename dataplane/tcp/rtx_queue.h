@@ -70,8 +70,9 @@ void pv_rtx_mark_sacked(struct pv_rtx_queue *queue, struct pv_rtx *rtx);
 /* Also says that its retransmission is lost. */
 void pv_rtx_mark_lost(struct pv_rtx_queue *queue, struct pv_rtx *rtx);
 void pv_rtx_mark_resent(struct pv_rtx_queue *queue, struct pv_rtx *rtx, uint64_t now);
-/* A time-out: all but the SACKed are lost; with `reneged` those too (RFC 2018 8). */
-void pv_rtx_mark_all_lost(struct pv_rtx_queue *queue, bool reneged);
+/* A time-out: the first one, and all that were sent last at `until` or before, are lost, but for
+ * the SACKed; with `reneged` those too (RFC 2018 8). */
+void pv_rtx_mark_all_lost(struct pv_rtx_queue *queue, bool reneged, uint64_t until);
 /* The losses were none: LOST goes; those in flight again are back in the list by time. */
 void pv_rtx_unmark_lost(struct pv_rtx_queue *queue);
 void pv_rtx_clear(struct pv_pool *pool, struct pv_rtx_queue *queue);

@@ -93,8 +93,9 @@ mark(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 			dlv->original |= pv_seq_le(rtx->end, d->recover);
 			dlv->rtt = ctx->now - rtx->sent + (ctx->now == rtx->sent);
 		}
-		pv_rack_delivered(ctx, pcb, rtx, p);
+		pv_rack_delivered(ctx, pcb, rtx, p, dlv);
 		pv_rtx_mark_sacked(&d->rtx, rtx);
+		pv_count(&ctx->counters, PV_C_TCP_SACKED);
 	}
 }
 
@@ -103,8 +104,9 @@ pv_sack_input(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 		struct pv_delivery *dlv)
 {
 	struct pv_conn_data *d = pcb->data;
+	struct pv_tcp_sack seen[PV_TCP_SACK_MAX] = { 0 };
 	struct pv_tcp_opts o;
-	unsigned int i = 0;
+	unsigned int i = 0, n = 0;
 
 	pv_tcp_opt_walk(rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->options_offset),
 			p->options_len, &o);
@@ -122,14 +124,14 @@ pv_sack_input(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 				pv_seq_gt(block->right, pcb->snd_nxt))
 			continue;
 		mark(ctx, pcb, p, block, dlv);
+		seen[n++] = *block;
 	}
-	memset(d->sack_seen, 0, sizeof(d->sack_seen));
-	memcpy(d->sack_seen, o.sack, o.n_sack * sizeof(o.sack[0]));
+	memcpy(d->sack_seen, seen, sizeof(seen));
 }
 
 /* RFC 6675 4, IsLost: three SACKed segments above it, or more than two segments' worth of bytes. */
 void
-pv_sack_detect(struct pv_pcb *pcb)
+pv_sack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_rtx_queue *queue = &pcb->data->rtx;
 	uint32_t bytes = 0, n = 0;
@@ -144,6 +146,7 @@ pv_sack_detect(struct pv_pcb *pcb)
 				(n >= DUP_THRESH ||
 						bytes > (DUP_THRESH - 1) * (uint32_t)pcb->snd_mss)) {
 			pv_rtx_mark_lost(queue, rtx);
+			pv_count(&ctx->counters, PV_C_TCP_SACK_LOST);
 		}
 	}
 }

@@ -31,7 +31,7 @@ pv_syn_offer(const struct pv_tcp_config *config)
 		offer |= PV_AGREED_SACK;
 	if (config->timestamps)
 		offer |= PV_AGREED_TIMESTAMPS;
-	if (config->ecn)
+	if (config->ecn || config->congestion == PV_CC_DCTCP)
 		offer |= PV_AGREED_ECN;
 	return offer;
 }

@@ -155,8 +155,14 @@ class Tcp:
         hystart: HyStart++ (RFC 9406) in CUBIC's slow start.
         initial_window: Segments (RFC 6928).
         slow_start_after_idle: Restart from the initial window after an idle RTO (RFC 5681 4.1).
-        rack: RACK-TLP loss detection (RFC 8985).
+        rack: Loss detection by time (RFC 8985); without it by SACKed segments (RFC 6675).
+        tlp: Tail loss probes (RFC 8985 7); they need `rack`.
         f_rto: Detection of spurious timeouts (RFC 5682).
+        limited_transmit: New data on the first two duplicate ACKs (RFC 3042).
+        prr: Sending in recovery in proportion to what arrives (RFC 6937); without it the window
+            is halved at once.
+        undo: Taking back what a retransmission that was not needed has cost, as timestamps
+            (RFC 3522) and duplicate SACKs (RFC 3708) tell.
         rto_initial: Before the first round-trip sample (RFC 6298).
         rto_min: Least retransmission timeout.
         rto_max: Greatest retransmission timeout.
@@ -199,7 +205,11 @@ class Tcp:
     initial_window: int = integer(10, 1, 256)
     slow_start_after_idle: bool = flag(default=True)
     rack: bool = flag(default=True)
+    tlp: bool = flag(default=True)
     f_rto: bool = flag(default=True)
+    limited_transmit: bool = flag(default=True)
+    prr: bool = flag(default=True)
+    undo: bool = flag(default=True)
     rto_initial: float = seconds(1.0, 0.001, 60)
     rto_min: float = seconds(0.2, 0.001, 60)
     rto_max: float = seconds(120.0, 1, 3600)

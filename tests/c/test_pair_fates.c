@@ -159,6 +159,10 @@ draw(struct pair *pair, struct pv_config configs[2])
 		tcp->ecn = pv_rng_below(rng, 3) == 0;
 		tcp->nagle = pv_rng_below(rng, 2) != 0;
 		tcp->hystart = pv_rng_below(rng, 2) != 0;
+		tcp->tlp = pv_rng_below(rng, 3) != 0;
+		tcp->prr = pv_rng_below(rng, 3) != 0;
+		tcp->limited_transmit = pv_rng_below(rng, 3) != 0;
+		tcp->undo = pv_rng_below(rng, 3) != 0;
 		tcp->delayed_ack = pv_rng_below(rng, 4) != 0;
 		tcp->congestion = (uint8_t)pv_rng_below(rng, 3);
 		tcp->recv_buffer = tcp->recv_buffer_max = 2048u << pv_rng_below(rng, 6);

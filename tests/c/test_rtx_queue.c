@@ -58,7 +58,9 @@ change(struct pv_rtx_queue *queue, struct pv_rng *rng, uint32_t *nxt, uint64_t n
 		break;
 	case 10:
 		if (pv_rng_below(rng, 10) == 0)
-			pv_rtx_mark_all_lost(queue, pv_rng_below(rng, 2) != 0);
+			pv_rtx_mark_all_lost(queue, pv_rng_below(rng, 2) != 0,
+					pv_rng_below(rng, 2) != 0 ? UINT64_MAX :
+								    now - pv_rng_below(rng, 10));
 		break;
 	default:
 		if (pv_rng_below(rng, 10) == 0)
