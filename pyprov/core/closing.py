@@ -8,6 +8,7 @@ from pyprov.core import port
 from pyprov.core.blocking import interrupt
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
+from pyprov.core.lanes import cancel_all
 from pyprov.core.notification import forget
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
@@ -45,6 +46,9 @@ def shutdown(control: Control, socket: Socket, how: object) -> None:
     with control.lock:
         new = wanted & ~socket.shut
         socket.shut |= wanted
+        if new & SHUT_RECEIVE and socket.lanes is not None and socket.lanes.receive:
+            socket.lanes.deaf = True  # requests that wait still get what comes
+            new &= ~SHUT_RECEIVE
     try:
         if new & SHUT_SEND:
             control.dataplane.shutdown_send(socket.handle)
@@ -74,7 +78,9 @@ def close(control: Control, s: int, socket: Socket) -> None:
         upcalls.WPUCloseSocketHandle(s)
 
 
-def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0) -> None:
+def release(
+    control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0, silent: bool = False
+) -> None:
     """Let go of all that a socket holds, and end the calls that wait on it.
 
     Args:
@@ -82,6 +88,7 @@ def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0
         socket: what nobody can reach by a SOCKET any more.
         abort: reset its connection instead of closing it in good order.
         linger_ns: so long to wait until the peer has acknowledged all; then it is reset.
+        silent: nobody is told of the end of its overlapped requests.
     """
     with control.lock:
         before, socket.state = socket.state, State.CLOSED
@@ -94,6 +101,9 @@ def release(control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0
         forget(socket)
     if socket.blocked:
         interrupt(control, socket)
+    if socket.lanes is not None:
+        cancel_all(control, socket, silent=silent)
+        control.service.forget(handle)
     if not handle:
         return
     try:

@@ -11,6 +11,7 @@ from pyprov.core.descriptors import Descriptors, Tickets
 from pyprov.core.failure import translate
 from pyprov.core.groups import Groups
 from pyprov.core.port import DataplaneError
+from pyprov.core.service import Service
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import WSAEINPROGRESS, WSAENOTSOCK
 from pyprov.winsock.errors import WSAError
@@ -40,6 +41,7 @@ class Control:
         tickets: sockets that wait to be duplicated; under `lock`.
         calls: which threads wait, and in what; under `lock`.
         pump: what posts messages by a WPUPostMessage that was replaced; None before it is needed.
+        service: the provider's own thread.
     """
 
     __slots__ = (
@@ -50,6 +52,7 @@ class Control:
         "limits",
         "lock",
         "pump",
+        "service",
         "sockets",
         "tickets",
         "upcalls",
@@ -66,6 +69,7 @@ class Control:
         self.tickets = Tickets()
         self.calls: dict[int, BlockedCall] = {}
         self.pump: Pump | None = None
+        self.service = Service(dataplane)
 
     def new_value(self, socket: Socket) -> int:
         """Give a new socket its SOCKET.

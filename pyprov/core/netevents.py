@@ -15,7 +15,8 @@ here, when somebody asks, from the counters against what they were when they wer
   for is posted, each event for itself, and leaves the record; one that was posted is not posted
   again before it is re-enabled (`reported`). Registering anew enables all, and records what holds.
 - While the head of a listener's backlog is a deferred request, FD_ACCEPT is silent: its counter is
-  not looked at, and the dataplane is asked not to set the event object for it.
+  not looked at, and the dataplane is asked not to set the event object for it. So are FD_READ and
+  FD_ACCEPT while overlapped requests wait for what they would announce.
 
 Order, so that nothing falls between two stools:
 
@@ -166,7 +167,12 @@ class NetEvents:
     def wanted(self, socket: Socket) -> Watched:
         """Return what the dataplane should watch for."""
         target = self.pump or self.event
-        mask = self.mask & ~FD_ACCEPT if socket.deferred else self.mask
+        mask = self.mask
+        lanes = socket.lanes
+        if socket.deferred or (lanes is not None and lanes.accept):
+            mask &= ~FD_ACCEPT
+        if lanes is not None and lanes.receive:
+            mask &= ~FD_READ
         bits = 0
         for fd, ready in READINESS.items():
             if mask & fd:

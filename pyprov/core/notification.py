@@ -338,12 +338,15 @@ def _record(control: Control, socket: Socket, events: NetEvents) -> None:
     if socket.state is State.CONNECTED:
         status = control.status(socket)
         reads = status.reads
-        data = reads != events.reads and has_data(control, socket)
+        spoken_for = socket.lanes is not None and socket.lanes.receive
+        data = reads != events.reads and not spoken_for and has_data(control, socket)
         with control.lock:
             events.record_connect(0)
             events.record_reads(reads, data=data)
             events.record_connection(status, inline=socket.options.oob_inline)
     elif socket.state is State.LISTENING and not socket.deferred:
+        if socket.lanes is not None and socket.lanes.accept:
+            return
         status = control.status(socket)
         with control.lock:
             events.record_listener(status)

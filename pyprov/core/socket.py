@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyprov.core.binding import Binding
     from pyprov.core.blocking import BlockedCall
     from pyprov.core.groups import Group
+    from pyprov.core.lanes import Lanes
     from pyprov.core.netevents import NetEvents
     from pyprov.core.options import Options
     from pyprov.core.port import Request, Status
@@ -82,6 +83,7 @@ class Socket:
         connected_ns: engine time at which it became connected, 0 for not.
         events: what was registered with WSPEventSelect or WSPAsyncSelect.
         blocked: calls that wait on it.
+        lanes: its overlapped requests, and all else that few sockets have for their sake.
         group: its socket group.
     """
 
@@ -102,6 +104,7 @@ class Socket:
         "failed",
         "group",
         "handle",
+        "lanes",
         "options",
         "peer",
         "profile",
@@ -134,6 +137,7 @@ class Socket:
         self.connected_ns = 0
         self.events: NetEvents | None = None
         self.blocked: list[BlockedCall] | None = None
+        self.lanes: Lanes | None = None
         self.group: Group | None = None
 
 

@@ -13,6 +13,7 @@ from pyprov.core import port
 from pyprov.core.blocking import deadline_after, wait
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
+from pyprov.core.lanes import drive
 from pyprov.core.notification import after_receive
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyprov.core.control import Control
+    from pyprov.core.lanes import Lane
     from pyprov.core.port import Buffers
     from pyprov.core.socket import Socket
 
@@ -63,8 +65,10 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
         WSAError: see spi/transfer.py.
     """
     if socket.state is not State.CONNECTED or socket.shut & SHUT_SEND or flags:
-        _check_send(control, socket, flags)
+        check_send(control, socket, flags)
     total = size(buffers)
+    if socket.lanes is not None:
+        give_way(control, socket, socket.lanes.send, socket.options.send_timeout)
     port_flags = 0 if socket.blocking else port.IO_WHOLE
     if flags and flags & MSG_OOB:
         port_flags |= port.IO_OOB
@@ -78,7 +82,8 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     return _send_rest(control, socket, buffers, sent or 0, port_flags)
 
 
-def _check_send(control: Control, socket: Socket, flags: object) -> None:
+def check_send(control: Control, socket: Socket, flags: object) -> None:
+    """Raise why a socket cannot send with these flags now, if it cannot."""
     if socket.state is State.CONNECTING:
         poll_connect(control, socket)
     check(Call.SEND, socket.state)
@@ -86,6 +91,25 @@ def _check_send(control: Control, socket: Socket, flags: object) -> None:
         raise WSAError(WSAESHUTDOWN)
     if not isinstance(flags, int) or flags & ~_SEND_FLAGS:
         raise WSAError(WSAEOPNOTSUPP, f"flags {flags!r} are not supported here")
+
+
+def give_way(control: Control, socket: Socket, lane: Lane, timeout: int = 0) -> None:
+    """Let overlapped requests that were made before this call go first.
+
+    Raises:
+        WSAError: WSAEWOULDBLOCK on a non-blocking socket, WSAETIMEDOUT after so many milliseconds,
+            WSAEINTR.
+    """
+    deadline = deadline_after(control, timeout)
+    while lane:
+        drive(control, socket, lane)
+        waiting = lane.waiting
+        if not waiting:
+            return
+        if not socket.blocking:
+            raise WSAError(WSAEWOULDBLOCK, "overlapped requests wait already")
+        if not wait(control, socket, waiting[0].bits, deadline):
+            raise WSAError(WSAETIMEDOUT, "overlapped requests before this call took too long")
 
 
 def _try_send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int | None:
@@ -121,7 +145,9 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
     """
     try:
         if socket.state is not State.CONNECTED or socket.shut & SHUT_RECEIVE or flags:
-            _check_receive(control, socket, flags)
+            check_receive(control, socket, flags)
+        if socket.lanes is not None:
+            give_way(control, socket, socket.lanes.receive, socket.options.recv_timeout)
         return _receive(control, socket, buffers, flags)
     finally:
         if socket.events is not None:
@@ -152,7 +178,8 @@ def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> 
     return received
 
 
-def _check_receive(control: Control, socket: Socket, flags: object) -> None:
+def check_receive(control: Control, socket: Socket, flags: object) -> None:
+    """Raise why a socket cannot receive with these flags now, if it cannot."""
     if socket.state is State.CONNECTING:
         poll_connect(control, socket)
     check(Call.RECV, socket.state)

@@ -46,11 +46,11 @@ def wait_for_events(
     fds = [_descriptor(event) for event in _sequence(events)]
     if not 1 <= len(fds) <= WSA_MAXIMUM_WAIT_EVENTS:
         raise WSAError(WSA_INVALID_PARAMETER, f"{len(fds)} events")
-    deadline = _deadline(control, timeout)
+    deadline = deadline_in(control, timeout)
     alerts = [own().fileno()] if alertable else []
     waited_for = list(fds)
     while True:
-        ready = _wait(control, waited_for + alerts, deadline)
+        ready = wait_until(control, waited_for + alerts, deadline)
         if not ready:
             return WSA_WAIT_TIMEOUT
         if wait_all:
@@ -72,14 +72,15 @@ def sleep(control: Control, timeout: float | None, *, alertable: bool) -> int:
     """
     apcs = own()
     alerts = [apcs.fileno()] if alertable else []
-    deadline = _deadline(control, timeout)
-    while _wait(control, alerts, deadline):
+    deadline = deadline_in(control, timeout)
+    while wait_until(control, alerts, deadline):
         if apcs.run():
             return WSA_WAIT_IO_COMPLETION
     return 0
 
 
-def _wait(control: Control, fds: Sequence[int], deadline: int | None) -> list[int]:
+def wait_until(control: Control, fds: Sequence[int], deadline: int | None) -> list[int]:
+    """Block until descriptors are readable, and return those; none at the deadline."""
     dataplane = control.dataplane
     left = None if deadline is None else max(deadline - dataplane.now(), 0)
     try:
@@ -88,7 +89,12 @@ def _wait(control: Control, fds: Sequence[int], deadline: int | None) -> list[in
         raise translate(error) from error
 
 
-def _deadline(control: Control, timeout: object) -> int | None:
+def deadline_in(control: Control, timeout: object) -> int | None:
+    """Return the engine time in so many seconds; None: never.
+
+    Raises:
+        WSAError: WSAEINVAL for what is no time.
+    """
     if timeout is None:
         return None
     if not isinstance(timeout, (int, float)) or not timeout >= 0:

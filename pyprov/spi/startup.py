@@ -116,7 +116,8 @@ class StartupCalls(Calls):
     def WSPCleanup(self) -> None:
         """Undo one WSPStartup; the last one closes all sockets hard and stops the engine.
 
-        Blocking calls end with WSAEINTR; nothing else tells that a request was cancelled.
+        Blocking calls end with WSAEINTR; nothing else tells that a request was cancelled: of
+        overlapped ones only the structure does (WSA_OPERATION_ABORTED).
 
         Raises:
             WSAError: WSANOTINITIALISED if there is no startup to undo.
@@ -133,9 +134,10 @@ class StartupCalls(Calls):
 
     def _finish(self, control: Control) -> None:
         for socket in control.sockets.clear():
-            release(control, socket, abort=True)
+            release(control, socket, abort=True, silent=True)
         with control.lock:
             control.tickets.clear()
+        control.service.end()
         if self._stop is None:
             return
         try:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyprov.core import overlapped as requests
 from pyprov.core import transfer
 from pyprov.spi.base import Calls
-from pyprov.winsock.codes import WSAEOPNOTSUPP
-from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
     from pyprov.core.port import Buffers
@@ -36,8 +35,11 @@ class TransferCalls(Calls):
             s: a connected socket.
             buffers: one bytes-like object or a sequence of them.
             flags: MSG_OOB, MSG_DONTROUTE.
-            overlapped: as in Winsock.
-            routine: as in Winsock.
+            overlapped: makes it a request that never blocks, and whose end is told as
+                core/completion.py says; the buffers are in use until then. Without
+                WSA_FLAG_OVERLAPPED the socket looks at neither this nor the routine.
+            routine: the completion routine, called with error, bytes, overlapped and flags in an
+                alertable wait of this thread.
 
         Returns:
             Bytes taken over.
@@ -45,11 +47,11 @@ class TransferCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAENOTCONN, WSAESHUTDOWN, WSAEOPNOTSUPP for other flags,
                 WSAEFAULT, WSAEINVAL without a buffer, WSAEWOULDBLOCK, WSAETIMEDOUT (SO_SNDTIMEO),
-                WSAEINTR, or the connection's end.
+                WSAEINTR, or the connection's end. WSA_IO_PENDING, WSA_INVALID_HANDLE for the event.
         """
         control, socket = self._find(s)
-        if overlapped is not None:
-            raise WSAError(WSAEOPNOTSUPP)
+        if overlapped is not None and socket.profile.overlapped:
+            return requests.send(control, socket, buffers, flags, overlapped, routine)
         return transfer.send(control, socket, buffers, flags)
 
     def WSPSendTo(
@@ -79,8 +81,11 @@ class TransferCalls(Calls):
             s: a connected socket.
             buffers: one writable bytes-like object or a sequence of them.
             flags: MSG_PEEK, MSG_OOB, MSG_WAITALL.
-            overlapped: as in Winsock.
-            routine: as in Winsock.
+            overlapped: makes it a request that never blocks, and whose end is told as
+                core/completion.py says; the buffers are in use until then. Without
+                WSA_FLAG_OVERLAPPED the socket looks at neither this nor the routine.
+            routine: the completion routine, called with error, bytes, overlapped and flags in an
+                alertable wait of this thread.
 
         Returns:
             Bytes received, 0 after the peer's orderly close, and the flags as received.
@@ -88,11 +93,12 @@ class TransferCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAEINVAL (unbound; no buffer; no urgent data), WSAENOTCONN,
                 WSAESHUTDOWN, WSAEOPNOTSUPP for other flags, WSAEFAULT, WSAEWOULDBLOCK,
-                WSAETIMEDOUT (SO_RCVTIMEO), WSAEINTR, or the connection's end.
+                WSAETIMEDOUT (SO_RCVTIMEO), WSAEINTR, or the connection's end. WSA_IO_PENDING,
+                WSA_INVALID_HANDLE for the event.
         """
         control, socket = self._find(s)
-        if overlapped is not None:
-            raise WSAError(WSAEOPNOTSUPP)
+        if overlapped is not None and socket.profile.overlapped:
+            return requests.receive(control, socket, buffers, flags, overlapped, routine)
         return transfer.receive(control, socket, buffers, flags), flags & transfer.FLAGS_OUT
 
     def WSPRecvFrom(

@@ -140,7 +140,8 @@ class FakeWorld(World):
         self.dataplane.complete(self.accepted(remote_port).peer.handle, error)
 
     def settle(self):
-        """Let what is on the wire arrive."""
+        """Let what is on the wire arrive, and other threads run."""
+        self.dataplane.advance(0)
 
     @property
     def now(self):

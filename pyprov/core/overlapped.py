@@ -1,0 +1,268 @@
+"""Overlapped sending and receiving."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from pyprov.core import port
+from pyprov.core.completion import Request, check_request
+from pyprov.core.lanes import (
+    RECEIVABLE,
+    SENDABLE,
+    Lane,
+    Operation,
+    Result,
+    drive,
+    failure,
+    lanes_of,
+    post,
+)
+from pyprov.core.notification import after_receive, synchronise
+from pyprov.core.port import DataplaneError
+from pyprov.core.transfer import FLAGS_OUT, check_receive, check_send, skip, views
+from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
+from pyprov.winsock.errors import WSAError
+from pyprov.winsock.flags import MSG_OOB, MSG_PEEK, MSG_WAITALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyprov.core.completion import Routine
+    from pyprov.core.control import Control
+    from pyprov.core.port import Buffers
+    from pyprov.core.socket import Socket
+
+
+def new_request(control: Control, socket: Socket, overlapped: object, routine: object) -> Request:
+    """Describe who is to be told of a request; raises what `check_request` does."""
+    checked = check_request(socket, overlapped, routine)
+    called: Routine | None = routine  # type: ignore[assignment] # check_request has looked
+    return Request(checked, called, lanes_of(control, socket))
+
+
+# ---- receiving
+
+
+class Receive(Operation):
+    """A request for stream bytes.
+
+    Attributes:
+        given: the caller's buffers.
+        buffers: what is not filled yet.
+        flags: MSG_*.
+        received: bytes so far; more than one arrival only with MSG_WAITALL.
+    """
+
+    __slots__ = ("buffers", "flags", "given", "received")
+
+    def __init__(
+        self, socket: Socket, request: Request, buffers: list[memoryview], flags: int
+    ) -> None:
+        super().__init__(socket, request, RECEIVABLE)
+        self.given = self.buffers = buffers
+        self.flags = flags
+        self.received = 0
+
+    def attempt(self, control: Control) -> Result | None:
+        """See Operation."""
+        port_flags = port.IO_OOB if self.flags & MSG_OOB else 0
+        while True:
+            try:
+                count = control.dataplane.recv(self.socket.handle, self.buffers, port_flags)
+            except DataplaneError as error:
+                raise failure(error) from error
+            if count is None:
+                if port_flags:
+                    raise WSAError(WSAEINVAL, "there is no urgent data")
+                return None
+            self.received += count
+            if not self.flags & MSG_WAITALL or not count:
+                break
+            self.buffers = skip(self.buffers, count)
+            if not self.buffers:
+                break
+        return Result(0, self.received, self.flags & FLAGS_OUT)
+
+    def done(self, control: Control) -> None:
+        """See Operation."""
+        release(self.given, self.buffers)
+        after_request(control, self.socket)
+
+
+def receive(
+    control: Control,
+    socket: Socket,
+    buffers: Buffers,
+    flags: int,
+    overlapped: object,
+    routine: object,
+) -> tuple[int, int]:
+    """Receive with an overlapped request.
+
+    Returns:
+        Bytes and flags, if it is done at once.
+
+    Raises:
+        WSAError: WSA_IO_PENDING; see spi/transfer.py.
+    """
+    try:
+        check_receive(control, socket, flags)
+        if flags & MSG_PEEK:
+            raise WSAError(WSAEOPNOTSUPP, "MSG_PEEK is for calls that are not overlapped")
+        request = new_request(control, socket, overlapped, routine)
+        into = views(buffers)
+        if any(view.readonly for view in into):
+            raise WSAError(WSAEFAULT, "a buffer is read-only")
+        result = post(control, request.lanes.receive, Receive(socket, request, into, flags))
+    finally:
+        if socket.events is not None:
+            after_request(control, socket)
+    return result.transferred, result.flags
+
+
+def after_request(control: Control, socket: Socket) -> None:
+    """A request to receive was made or has ended: network events, and what WSPShutdown put off."""
+    lanes = socket.lanes
+    if socket.events is not None:
+        after_receive(control, socket, socket.events)
+        synchronise(control, socket)
+    if lanes is not None and lanes.deaf and not lanes.receive:
+        lanes.deaf = False
+        try:
+            control.dataplane.shutdown_receive(socket.handle)
+        except DataplaneError:
+            return  # it has gone by itself
+
+
+def release(*views: list[memoryview]) -> None:
+    """Let go of the caller's memory, whoever else still knows the views of it."""
+    for view in itertools.chain(*views):
+        view.release()
+
+
+# ---- sending
+
+
+class Send(Operation):
+    """A request to send some buffers.
+
+    Attributes:
+        given: the caller's buffers.
+        buffers: what is not taken over yet.
+        port_flags: IO_*.
+        sent: bytes taken over.
+    """
+
+    __slots__ = ("buffers", "given", "port_flags", "sent")
+
+    def __init__(
+        self, socket: Socket, request: Request, buffers: list[memoryview], port_flags: int = 0
+    ) -> None:
+        super().__init__(socket, request, SENDABLE)
+        self.given = self.buffers = buffers
+        self.port_flags = port_flags
+        self.sent = 0
+
+    def attempt(self, control: Control) -> Result | None:
+        """See Operation."""
+        sent = push(control, self.socket, self.buffers, self.port_flags)
+        self.sent += sent
+        self.buffers = skip(self.buffers, sent)
+        return None if self.buffers else Result(0, self.sent)
+
+    def done(self, control: Control) -> None:
+        """See Operation."""
+        release(self.given, self.buffers)
+        lanes = self.socket.lanes
+        if lanes is not None and lanes.change:
+            drive(control, self.socket, lanes.change)  # a disconnect waits for the last one
+
+
+def push(control: Control, socket: Socket, buffers: list[memoryview], flags: int = 0) -> int:
+    """Let the dataplane take over as much as it does now.
+
+    Raises:
+        WSAError: the connection has ended.
+    """
+    total, rest = 0, skip(buffers, 0)
+    while rest:
+        try:
+            count = control.dataplane.send(socket.handle, rest, flags)
+        except DataplaneError as error:
+            raise failure(error) from error
+        if not count:
+            break
+        total += count
+        rest = skip(rest, count)
+    return total
+
+
+def send(
+    control: Control,
+    socket: Socket,
+    buffers: Buffers,
+    flags: int,
+    overlapped: object,
+    routine: object,
+) -> int:
+    """Send with an overlapped request.
+
+    Returns:
+        Bytes taken over, if it is done at once.
+
+    Raises:
+        WSAError: WSA_IO_PENDING; see spi/transfer.py.
+    """
+    check_send(control, socket, flags)
+    request = new_request(control, socket, overlapped, routine)
+    port_flags = port.IO_OOB if flags & MSG_OOB else 0
+    operation = Send(socket, request, views(buffers), port_flags)
+    return post(control, request.lanes.send, operation).transferred
+
+
+# ---- anything that is done at once
+
+
+class _Once(Operation):
+    """What needs no waiting: a function and how many bytes it has put out."""
+
+    __slots__ = ("function", "value")
+
+    def __init__(
+        self, socket: Socket, request: Request, function: Callable[[], tuple[object, int]]
+    ) -> None:
+        super().__init__(socket, request, 0)
+        self.function = function
+        self.value: object = None
+
+    def attempt(self, control: Control) -> Result | None:
+        """See Operation."""
+        del control
+        self.value, count = self.function()
+        return Result(0, count)
+
+
+def at_once(
+    control: Control,
+    socket: Socket,
+    request: Request,
+    function: Callable[[], tuple[object, int]],
+) -> object:
+    """Do something whose end is told like a request's.
+
+    Returns:
+        What the function returned; the number beside it is what counts as transferred.
+
+    Raises:
+        WSAError: what it raised; then nobody is told.
+    """
+    operation = _Once(socket, request, function)
+    post(control, Lane(), operation)
+    return operation.value
+
+
+def end_later(control: Control, request: Request, error: int) -> None:
+    """Let a request pend and then end with an error at once: what an unknown ioctl does."""
+    request.begin(control)
+    request.complete(control, Result(error))

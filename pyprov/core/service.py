@@ -1,0 +1,173 @@
+"""The provider's own thread: what has to happen although no caller waits for it.
+
+One thread for each provider, made when it is first needed, asleep on its waiter otherwise. Who
+wants to hear of a handle's readiness names the READY_* bits and a function, which is then called on
+that thread whenever one of them comes true, and once if one is true already. Several may be
+interested in one handle, each under a name of his own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from pyprov.core.port import DataplaneError
+
+if TYPE_CHECKING:
+    from pyprov.core.port import Dataplane, Waiter
+
+Reaction: TypeAlias = Callable[[], None]
+
+_NOBODY: Final = 0
+
+
+class _Interest(NamedTuple):
+    """What one party wants to hear of a handle."""
+
+    mask: int
+    react: Reaction
+
+
+class Service:
+    """See the module; safe from any thread.
+
+    Attributes:
+        over: readable once the provider was cleaned up: nothing will happen any more.
+    """
+
+    __slots__ = (
+        "_dataplane",
+        "_ending",
+        "_interests",
+        "_left",
+        "_lock",
+        "_thread_id",
+        "_waiter",
+        "over",
+    )
+
+    def __init__(self, dataplane: Dataplane) -> None:
+        self._dataplane = dataplane
+        self._lock = threading.Lock()
+        self._interests: dict[int, dict[str, _Interest]] = {}
+        self._waiter: Waiter | None = None
+        self._thread_id = _NOBODY
+        self._ending = False
+        self._left = -1  # readable once the thread has ended; -1: none was started
+        self.over = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def watch(self, handle: int, name: str, wanted: Callable[[], int], react: Reaction) -> None:
+        """Let a party hear of a handle.
+
+        Args:
+            handle: the dataplane's.
+            name: of the party; what it wanted before is replaced.
+            wanted: says which READY_* bits, 0 for none. It is asked in here, so that of two calls
+                at the same time the later one has the last word.
+            react: called on the service's thread.
+
+        Raises:
+            DataplaneError: the handle is gone, or the engine stops.
+        """
+        with self._lock:
+            parties = self._interests.get(handle, {})
+            known = parties.get(name)
+            mask = wanted()
+            if mask == (known.mask if known is not None else 0):
+                return
+            before = _union(parties)
+            parties = {**parties, name: _Interest(mask, react)}
+            if not mask:
+                del parties[name]
+            if parties:
+                self._interests[handle] = parties
+            else:
+                self._interests.pop(handle, None)
+            try:
+                self._apply(handle, before, _union(parties))
+            except DataplaneError:
+                self._interests.pop(handle, None)
+                raise
+
+    def _apply(self, handle: int, before: int, mask: int) -> None:
+        """Tell the waiter; more bits than before, or others, also when they were known already."""
+        if self._waiter is None:
+            self._start()
+        if self._waiter is not None and (mask or before):
+            self._waiter.watch(handle, mask)
+
+    def _start(self) -> None:
+        self._waiter = self._dataplane.open_waiter()
+        self._left = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._dataplane.start_service(self._serve, "pyprov service")
+
+    def forget(self, handle: int) -> None:
+        """A handle is gone, and its watch with it."""
+        if self._interests:
+            with self._lock:
+                self._interests.pop(handle, None)
+
+    def end(self) -> None:
+        """End the thread, and return when it has ended; watches are of no avail from then on."""
+        with self._lock:
+            self._ending = True
+            waiter, running = self._waiter, self._thread_id
+        os.eventfd_write(self.over, 1)
+        if waiter is None or running in {_NOBODY, threading.get_ident()}:
+            return
+        with contextlib.suppress(DataplaneError):  # its engine stops, and with it the thread
+            waiter.ring()
+            self._dataplane.wait_fds([self._left])
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there."""
+        return self._thread_id != _NOBODY
+
+    def _serve(self) -> None:
+        waiter = self._waiter
+        if waiter is None:
+            return
+        with self._lock:
+            if not self._ending:
+                self._thread_id = threading.get_ident()
+        try:
+            while not self._ending:
+                changed = waiter.take()
+                for ready in changed:
+                    self._react(ready.handle)
+                if not changed:
+                    waiter.wait()
+        finally:
+            self._thread_id = _NOBODY
+            os.eventfd_write(self._left, 1)
+            with contextlib.suppress(DataplaneError):
+                waiter.close()
+
+    def _react(self, handle: int) -> None:
+        for interest in list(self._interests.get(handle, {}).values()):
+            try:
+                interest.react()
+            except Exception:  # noqa: BLE001 - a replaced upcall's: told, and the thread goes on
+                kind, value, trace = sys.exc_info()
+                if kind is not None:
+                    hook = threading.ExceptHookArgs(
+                        (kind, value, trace, threading.current_thread())
+                    )
+                    threading.excepthook(hook)
+
+    def __del__(self) -> None:
+        for fd in (getattr(self, "over", -1), getattr(self, "_left", -1)):
+            if fd >= 0:
+                os.close(fd)
+
+
+def _union(parties: dict[str, _Interest]) -> int:
+    mask = 0
+    for interest in parties.values():
+        mask |= interest.mask
+    return mask
