@@ -125,6 +125,9 @@ class Config(Pointer):
     has_secret: int
     busy_poll: int
     huge: int
+    idle_turns: int
+    nap_us: int
+    nap_max_us: int
 
 class Request(Pointer):
     handle: int

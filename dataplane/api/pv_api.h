@@ -133,7 +133,9 @@ struct pv_config {
 	uint8_t has_secret;
 	uint8_t busy_poll;
 	uint8_t huge; /* ask for huge pages for tables */
-	uint8_t pad[8];
+	uint8_t pad[2];
+	uint16_t idle_turns;         /* empty turns before a worker sleeps */
+	uint16_t nap_us, nap_max_us; /* where no device can wake it: the first nap, the longest */
 };
 
 /* ---- process and engine

@@ -14,7 +14,6 @@
 
 /* The live loop: a turn after the other; when there was nothing to do for a while, sleep. */
 
-#define IDLE_TURNS  200    /* empty turns before the first sleep */
 #define TIMER_SLACK 1000UL /* ns: naps are meant as short as they are */
 
 /* Signals are Python's. A device that needs one for itself gets it here alone. */
@@ -69,6 +68,7 @@ measured_turn(struct pv_worker *w, uint64_t from)
 static void
 poll_until_stopped(struct pv_worker *w)
 {
+	const struct pv_config *config = w->ctx.config;
 	uint32_t idle = 0;
 	uint64_t tsc = rte_rdtsc();
 
@@ -79,7 +79,7 @@ poll_until_stopped(struct pv_worker *w)
 			pv_generator_turn(w->guest, rte_rdtsc());
 			idle = 0;
 		}
-		if (idle > IDLE_TURNS && !w->ctx.config->busy_poll)
+		if (idle > config->idle_turns && !config->busy_poll)
 			pv_worker_sleep(w);
 		tsc = rte_rdtsc();
 	}

@@ -14,9 +14,6 @@
  * wake anybody, nor does a full transmit queue: then it naps, longer each time it finds nothing.
  */
 
-#define NAP_MIN_NS 20000ull
-#define NAP_MAX_NS 200000ull
-
 /* Fills fds from 1 on; returns how many there are then, and whether every port can wake us. */
 static nfds_t
 arm(struct pv_worker *w, struct pollfd *fds, nfds_t room, bool *all)
@@ -49,8 +46,11 @@ disarm(struct pv_worker *w)
 static uint64_t
 next_nap(struct pv_worker *w)
 {
-	w->nap = w->nap * 2 < NAP_MAX_NS ? w->nap * 2 : NAP_MAX_NS;
-	w->nap = w->nap < NAP_MIN_NS ? NAP_MIN_NS : w->nap;
+	uint64_t least = w->ctx.config->nap_us * 1000ull;
+	uint64_t most = w->ctx.config->nap_max_us * 1000ull;
+
+	w->nap = w->nap * 2 < most ? w->nap * 2 : most;
+	w->nap = w->nap < least ? least : w->nap;
 	return w->nap;
 }
 

@@ -130,11 +130,18 @@ class Workers:
         lcores: CPUs, one worker on each; none lets the workers float.
         count: Number of workers; 0 is one a CPU of `lcores`, or 1.
         poll: "adaptive" sleeps when there is nothing to do, "busy" never.
+        idle_turns: Turns without work before it sleeps.
+        nap_us: Microseconds of the first nap where no device can wake the worker (packet sockets):
+            so long, frames gather.
+        nap_max_us: Each nap that finds nothing is twice as long as the one before, up to this.
     """
 
     lcores: tuple[int, ...] = parsed((), _read_lcores)
     count: int = integer(0, 1, WORKERS_MAX, zero="one a CPU of lcores")
     poll: str = choice("adaptive", "adaptive", "busy")
+    idle_turns: int = integer(200, 1, 65_535)
+    nap_us: int = integer(20, 1, 65_535)
+    nap_max_us: int = integer(200, 1, 65_535)
 
     @property
     def cpus(self) -> tuple[int, ...]:

@@ -113,6 +113,9 @@ def fill(record: Record, config: Config, *, huge: bool, step: bool = False, seed
         record.lcore[i] = cpu
     record.step = step
     record.busy_poll = config.workers.poll == "busy"
+    record.idle_turns = config.workers.idle_turns
+    record.nap_us = config.workers.nap_us
+    record.nap_max_us = max(config.workers.nap_us, config.workers.nap_max_us)
     record.huge = huge
 
 

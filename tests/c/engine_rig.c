@@ -97,6 +97,9 @@ engine_config(struct pv_config *config, uint16_t workers)
 	port->mtu = 1500;
 	config->n_port = 1;
 	config->n_worker = workers;
+	config->idle_turns = 200;
+	config->nap_us = 20;
+	config->nap_max_us = 200;
 	config->max_connections = 1024;
 	config->half_open_max = 1024;
 	config->time_wait_max = 1024;

@@ -99,13 +99,14 @@ def test_no_field_of_a_port_is_forgotten(ffi):
 
 def test_workers_and_limits(record):
     tables = {
-        "workers": {"lcores": "2-3", "poll": "busy"},
+        "workers": {"lcores": "2-3", "poll": "busy", "nap_us": 300},
         "provider": {"memory": 512, "packet_buffers": 4096, "max_connections": 1000},
         "tcp": {"secret": "00112233445566778899aabbccddeeff"},
     }
     filled(record, tables, huge=True, step=True, seed=-1)
     assert (record.n_worker, list(record.lcore)[:3]) == (2, [2, 3, 0])
     assert (record.busy_poll, record.huge, record.step) == (1, 1, 1)
+    assert (record.idle_turns, record.nap_us, record.nap_max_us) == (200, 300, 300)
     assert (record.mbufs, record.max_connections) == (4096, 1000)
     assert (record.has_secret, bytes(record.secret)) == (
         1,

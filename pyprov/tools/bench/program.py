@@ -10,9 +10,14 @@ _PATIENCE = 10.0
 class Program:
     """Runs until its standard input ends."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, quiet: bool = False) -> None:
+        """Start it; `quiet` leaves out what it says on standard error."""
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if quiet else None,
+            text=True,
         )
 
     def __enter__(self) -> Self:
