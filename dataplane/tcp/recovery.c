@@ -164,6 +164,12 @@ detect(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_delivery *dlv)
 		pv_sack_detect(ctx, pcb);
 }
 
+static bool
+is_partial(const struct pv_pcb *pcb, const struct pv_delivery *dlv)
+{
+	return (pcb->flags & PV_PCB_SACK) == 0 && pcb->snd_una != dlv->una_before;
+}
+
 /* RFC 6937 3, bytes; `safe`: the ACK moved SND.UNA and showed no further loss. */
 static void
 proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
@@ -193,8 +199,9 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 		if (send > bound)
 			send = bound;
 	}
-	if (d->prr_out == 0 && send < pcb->snd_mss)
-		send = pcb->snd_mss; /* the fast retransmit itself */
+	/* The fast retransmit itself; without SACK, that of the next hole (RFC 6582 3.2, step 3). */
+	if (send < pcb->snd_mss && (d->prr_out == 0 || is_partial(pcb, dlv)))
+		send = pcb->snd_mss;
 	d->cwnd = pipe + send > pcb->snd_mss ? pipe + send : pcb->snd_mss;
 }
 

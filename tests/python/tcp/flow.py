@@ -242,6 +242,17 @@ class Flow:
         self.answers.clear()
         return segment
 
+    @property
+    def number_acked(self):
+        """The first segment that is not acknowledged."""
+        return (self.acked - self.start) % 2**32 // self.mss
+
+    @property
+    def number_sent(self):
+        """The first one that was never sent."""
+        self.collect()
+        return 1 + max((self.number(segment) for segment in self.log), default=-1)
+
     def deliver(self, segments, *, rtt=None):
         """A round trip in which all of `segments` are acknowledged one by one; what leaves."""
         self.pass_time(self.rtt if rtt is None else rtt)
