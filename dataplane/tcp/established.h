@@ -152,7 +152,8 @@ bool pv_rack_in_use(const struct pv_pcb *pcb);
 void pv_rack_recovered(struct pv_pcb *pcb); /* a recovery ended: reo_wnd decays */
 void pv_loss_fired(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_tlp_arm(struct pv_ctx *ctx, struct pv_pcb *pcb);
-void pv_tlp_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_delivery *dlv);
+void pv_tlp_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
+		const struct pv_delivery *dlv);
 
 /* recovery.c */
 void pv_recovery_start(struct pv_ctx *ctx, struct pv_pcb *pcb);

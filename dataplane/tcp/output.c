@@ -117,6 +117,8 @@ pv_output_resend(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 	d->stats.bytes_resent += out.len;
 	pv_count(&ctx->counters, PV_C_TCP_RETRANSMITTED);
 	sent(ctx, pcb, pv_rtx_len(rtx));
+	if (rtx == d->rtx.first)
+		pv_rto_start(ctx, pcb); /* it waits for a whole time-out again (RFC 6298 5) */
 	return true;
 }
 
@@ -239,7 +241,7 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		d->limited_end = pcb->snd_nxt; /* all of it is in use */
 	if (d->recovery == PV_DISORDER)
 		pv_count(&ctx->counters, PV_C_LIMITED_TRANSMIT);
-	else if (d->recovery == PV_RECOVERY)
+	else if (d->recovery == PV_RECOVERY && d->config->prr)
 		pv_count(&ctx->counters, PV_C_PRR);
 	return HOLD_NONE;
 }
@@ -258,7 +260,7 @@ step_lost(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *lost)
 		return HOLD_CWND;
 	if (!pv_output_resend(ctx, pcb, lost))
 		return HOLD_MEMORY;
-	if (d->recovery == PV_RECOVERY)
+	if (d->recovery == PV_RECOVERY && d->config->prr)
 		pv_count(&ctx->counters, PV_C_PRR);
 	return HOLD_NONE;
 }

@@ -176,16 +176,27 @@ pv_loss_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_recovery_reordered(ctx, pcb);
 }
 
+/* An ACK that says the same again, also when nothing is in flight any more: the probe's second
+ * copy arrived at a peer that does not report duplicates. */
+static bool
+is_repeated(const struct pv_pcb *pcb, const struct pv_packet *p, const struct pv_delivery *dlv)
+{
+	return pcb->snd_una == dlv->una_before && p->ack == pcb->snd_una && p->payload_len == 0 &&
+	       (p->flags & (PV_TCP_SYN | PV_TCP_FIN)) == 0 && (p->options & PV_TCP_OPT_SACK) == 0 &&
+	       !dlv->window_changed;
+}
+
 /* 7.4: was a loss hidden by the probe? */
 void
-pv_tlp_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_delivery *dlv)
+pv_tlp_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
+		const struct pv_delivery *dlv)
 {
 	struct pv_conn_data *d = pcb->data;
 	bool resent = (d->flags & PV_DATA_TLP_RESENT) != 0;
 
 	if ((d->flags & PV_DATA_TLP_OPEN) == 0 || pv_seq_lt(pcb->snd_una, d->tlp_end))
 		return;
-	if (resent && !dlv->dsack && !dlv->duplicate) {
+	if (resent && !dlv->dsack && !is_repeated(pcb, p, dlv)) {
 		if (!pv_seq_gt(pcb->snd_una, d->tlp_end))
 			return;
 		/* Only one of the two copies arrived. */

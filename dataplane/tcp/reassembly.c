@@ -140,36 +140,34 @@ find_run(const struct pv_reassembly *ras, uint32_t seq, struct pv_piece **before
 	return run;
 }
 
-enum pv_kept
-pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
-		const struct pv_piece *segment, struct pv_range *twice)
+/* Keeps the first part of the segment from *seq on that is new; *seq goes behind it. */
+static enum pv_kept
+insert_part(struct pv_pool *pieces, struct pv_reassembly *ras, const struct pv_piece *segment,
+		uint32_t *seq, struct pv_range *twice)
 {
-	uint32_t seq = segment->seq, end = segment->end;
-	struct pv_piece *before, *run, *piece;
+	uint32_t from = *seq, end = segment->end;
+	struct pv_piece *before, *run = find_run(ras, from, &before), *piece;
 
-	*twice = (struct pv_range){ 0 };
-	run = find_run(ras, seq, &before);
 	if (run != NULL) {
-		*twice = overlap(seq, end, run);
-		if (pv_seq_lt(seq, run->seq)) {
+		if (twice->left == twice->right)
+			*twice = overlap(from, end, run);
+		if (pv_seq_lt(from, run->seq)) {
 			end = pv_seq_min(end, run->seq);
 		} else {
-			seq = run->run_end;
-			if (run->next_run != NULL && pv_seq_gt(end, run->next_run->seq)) {
-				if (twice->left == twice->right)
-					*twice = overlap(seq, end, run->next_run);
-				end = run->next_run->seq;
-			}
-		}
-		if (!pv_seq_lt(seq, end)) {
-			run->stamp = ++ras->stamp;
-			return PV_KEPT_NONE;
+			from = run->run_end;
+			if (run->next_run != NULL)
+				end = pv_seq_min(end, run->next_run->seq);
 		}
 	}
+	*seq = end;
+	if (!pv_seq_lt(from, end)) {
+		run->stamp = ++ras->stamp;
+		return PV_KEPT_NONE;
+	}
 	if (ras->n_runs >= PV_RUNS_MAX || ras->n_pieces >= pieces->n / 4 ||
-			(piece = take_piece(pieces, ras, segment, seq, end)) == NULL)
+			(piece = take_piece(pieces, ras, segment, from, end)) == NULL)
 		return PV_KEPT_FULL;
-	if (run != NULL && run->run_end == seq) {
+	if (run != NULL && run->run_end == from) {
 		append(ras, run, piece);
 		run->stamp = ++ras->stamp;
 		return PV_KEPT;
@@ -180,6 +178,35 @@ pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
 	else
 		link_run(ras, before, piece);
 	return PV_KEPT;
+}
+
+/* One more piece that lies in the same packet. */
+static void
+share(struct rte_mbuf *m)
+{
+	for (; m != NULL; m = m->next)
+		rte_mbuf_refcnt_update(m, 1);
+}
+
+enum pv_kept
+pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
+		const struct pv_piece *segment, struct pv_range *twice)
+{
+	enum pv_kept kept = PV_KEPT_NONE;
+	uint32_t seq = segment->seq;
+
+	*twice = (struct pv_range){ 0 };
+	while (pv_seq_lt(seq, segment->end)) {
+		enum pv_kept part = insert_part(pieces, ras, segment, &seq, twice);
+
+		if (part == PV_KEPT && kept == PV_KEPT)
+			share(segment->mbuf);
+		if (part == PV_KEPT_FULL)
+			return kept == PV_KEPT ? PV_KEPT : PV_KEPT_FULL;
+		if (part == PV_KEPT)
+			kept = PV_KEPT;
+	}
+	return kept;
 }
 
 /* The first piece of the first run goes; the next piece, if any, becomes the run. */

@@ -199,7 +199,8 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 		if (send > bound)
 			send = bound;
 	}
-	/* The fast retransmit itself; without SACK, that of the next hole (RFC 6582 3.2, step 3). */
+	/* The fast retransmit itself; without SACK, that of the next hole (RFC 6582 3.2, step 3).
+	 */
 	if (send < pcb->snd_mss && (d->prr_out == 0 || is_partial(pcb, dlv)))
 		send = pcb->snd_mss;
 	d->cwnd = pipe + send > pcb->snd_mss ? pipe + send : pcb->snd_mss;
@@ -268,7 +269,7 @@ pv_recovery_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 	struct pv_conn_data *d = pcb->data;
 	uint32_t lost = d->rtx.lost - d->rtx.retrans;
 
-	pv_tlp_acked(ctx, pcb, dlv);
+	pv_tlp_acked(ctx, pcb, p, dlv);
 	if (eifel(pcb, p, dlv))
 		undo(ctx, pcb, PV_C_TCP_UNDO_EIFEL);
 	else if (all_duplicates(d, dlv))

@@ -15,7 +15,7 @@ pv_rto_start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->flags &= ~(uint32_t)PV_DATA_PERSIST;
 	if (d->stalled_since == 0)
 		d->stalled_since = ctx->now;
-	pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, ctx->now + d->rtt.rto);
+	pv_rto_try_after(ctx, pcb, d->rtt.rto);
 }
 
 /* R2 is the user time-out where there is one, else a number of attempts. */

@@ -280,6 +280,14 @@ class Flow:
         return self.info.rto / 1e6
 
 
+def in_flight(host, segments=10, waiting=20, **params):
+    """A flow with so many segments on their way, 100 ms old, and more that wait."""
+    flow = Flow(host, **params)
+    assert flow.write(segments + waiting) == list(range(segments))
+    flow.pass_time(0.1)
+    return flow
+
+
 def with_tos(frame, tos):
     """The IPv4 frame with another type of service; its checksum is kept right."""
     packet = bytearray(frame)
@@ -291,4 +299,4 @@ def with_tos(frame, tos):
     return bytes(packet)
 
 
-__all__ = ["CE", "ECT", "Flow", "Sent", "blocks_of", "split", "stamps_of", "with_tos", "words"]
+__all__ = ["CE", "ECT", "Flow", "Sent", "blocks_of", "in_flight", "split", "stamps_of", "with_tos", "words"]

@@ -34,9 +34,7 @@ def whole(segments):
 
 @controllers
 @proves("L01")
-@pytest.mark.parametrize(
-    ("mss", "segments"), [(536, 10), (1000, 10), (1460, 10), (64, 10)]
-)
+@pytest.mark.parametrize(("mss", "segments"), [(536, 10), (1000, 10), (1460, 10), (64, 10)])
 def test_the_initial_window_is_ten_segments(congestion, mss, segments):
     with Host(tcp={"congestion": congestion}) as host:
         flow = Flow(host, mss=mss)
