@@ -44,6 +44,7 @@ struct pv_ctx {
 	struct pv_conns *conns;
 	struct pv_bridge *bridge;
 	struct pv_tx *tx;
+	bool tx_stalled; /* io/'s: new segments wait, for a device or for the next turn */
 	/* Hands a complete frame to the device of `port`; takes ownership in every case. Set by
 	 * io/. */
 	void (*transmit)(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame);

@@ -11,13 +11,21 @@
 #include "io/handover.h"
 
 #define STAGE 256 /* frames a port */
+/* From here on new segments wait; the rest is for what can't, like RSTs and answers to ARP. */
+#define STALLED 192
+/* Frames a turn: after these, what came in is looked at before more is made. */
+#define TURN 512
+/* A device that took nothing for so long does not hold up connections that have another one. */
+#define DEAD_NS UINT64_C(200000000)
 
 struct stage {
 	struct pv_port *port;
 	uint16_t queue;
 	uint16_t n;
+	uint16_t turn;   /* frames since the last turn's end */
 	uint8_t foreign; /* no queue of our own: the port's owner sends */
 	uint32_t bytes;
+	uint64_t progress; /* ns: when it took a frame last, or got the first one */
 	struct rte_mbuf *frames[STAGE];
 };
 
@@ -46,6 +54,10 @@ flush(struct pv_ctx *ctx, struct stage *s)
 
 	pv_count_n(&ctx->counters, PV_C_TX_FRAMES, sent);
 	pv_count_n(&ctx->counters, PV_C_TX_BYTES, s->bytes - bytes);
+	if (sent != 0)
+		s->progress = ctx->now;
+	if (pv_unlikely(left >= STALLED && ctx->now - s->progress < DEAD_NS))
+		ctx->tx_stalled = true;
 	if (pv_unlikely(left != 0 && sent != 0))
 		memmove(s->frames, s->frames + sent, left * sizeof(s->frames[0]));
 	s->n = left;
@@ -79,8 +91,14 @@ transmit(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame)
 		drop(ctx, frame);
 		return;
 	}
+	if (s->n == 0)
+		s->progress = ctx->now;
 	s->bytes += frame->pkt_len;
 	s->frames[s->n++] = frame;
+	if (pv_unlikely(++s->turn == TURN))
+		ctx->tx_stalled = true;
+	if (pv_unlikely(s->n == STALLED))
+		flush(ctx, s);
 }
 
 int
@@ -119,9 +137,12 @@ pv_tx_flush(struct pv_ctx *ctx)
 {
 	struct pv_tx *tx = ctx->tx;
 
-	for (uint16_t i = 0; i < tx->n_port; i++)
+	ctx->tx_stalled = false;
+	for (uint16_t i = 0; i < tx->n_port; i++) {
+		tx->stage[i].turn = 0;
 		if (tx->stage[i].n != 0)
 			flush(ctx, &tx->stage[i]);
+	}
 }
 
 bool

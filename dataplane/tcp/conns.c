@@ -166,6 +166,12 @@ pv_conn_pend_slow(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	conns->pending[conns->pending_tail++ & conns->pending_mask] = pcb->index;
 }
 
+bool
+pv_tcp_output_waiting(const struct pv_ctx *ctx)
+{
+	return ctx->conns->pending_head != ctx->conns->pending_tail;
+}
+
 void
 pv_tcp_output(struct pv_ctx *ctx)
 {
@@ -173,7 +179,7 @@ pv_tcp_output(struct pv_ctx *ctx)
 	/* Sending may give reason to look once more; not for ever. */
 	uint32_t end = conns->pending_tail + (conns->pending_tail - conns->pending_head) + 1;
 
-	while (conns->pending_head != conns->pending_tail) {
+	while (conns->pending_head != conns->pending_tail && pv_likely(!ctx->tx_stalled)) {
 		struct pv_pcb *pcb;
 
 		if (pv_never(ctx, conns->pending_head == end))

@@ -202,6 +202,7 @@ enum hold {
 	HOLD_CWND,
 	HOLD_PACE,
 	HOLD_MEMORY,
+	HOLD_DEVICE, /* that takes no more in this turn */
 };
 
 /* RFC 3042: what duplicate ACKs say has left the network makes room before anything is lost. */
@@ -322,6 +323,8 @@ step(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_rtx *lost;
 	enum hold hold;
 
+	if (pv_unlikely(ctx->tx_stalled))
+		return HOLD_DEVICE;
 	if (pv_unlikely(paced_out(ctx, pcb)))
 		return HOLD_PACE;
 	if (pv_likely(d->rtx.lost_from == NULL))
@@ -427,9 +430,13 @@ pv_output(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		rescue(ctx, pcb);
 	if (pv_unlikely(hold == HOLD_MEMORY))
 		pv_conn_timer_set(ctx, pcb, PV_CONN_PACE, ctx->now + PV_MS);
-	d->flags &= ~(uint32_t)PV_DATA_OVERRIDE;
-	watch_window(ctx, pcb, hold);
-	account(ctx, pcb, hold);
+	if (pv_unlikely(hold == HOLD_DEVICE)) {
+		pv_conn_pend(ctx, pcb);
+	} else {
+		d->flags &= ~(uint32_t)PV_DATA_OVERRIDE;
+		watch_window(ctx, pcb, hold);
+		account(ctx, pcb, hold);
+	}
 	if (d->stats.segs_out != before)
 		pv_tlp_arm(ctx, pcb);
 	return d->stats.segs_out != before;

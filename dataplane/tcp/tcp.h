@@ -25,6 +25,8 @@ void pv_tcp_reset(struct pv_ctx *ctx); /* everything gone, nothing sent; listene
 void pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n);
 /* End of the turn: segments and ACKs that the burst made due. */
 void pv_tcp_output(struct pv_ctx *ctx);
+/* Has it left something for the next turn (ctx->tx_stalled)? */
+bool pv_tcp_output_waiting(const struct pv_ctx *ctx);
 /* The 4-tuple's owner among n workers: symmetric Toeplitz hash as RSS computes it (ip order of
  * addresses and ports). */
 uint8_t pv_tcp_owner(const struct pv_ctx *ctx, const struct pv_tuple *tuple);

@@ -123,6 +123,8 @@ pv_worker_turn(struct pv_worker *w, uint64_t now)
 	work += pv_worker_commands(w);
 	work += pv_service_run(w);
 	work += timers(ctx);
+	if (pv_unlikely(ctx->tx_stalled))
+		pv_tx_flush(ctx);
 	pv_tcp_output(ctx);
 	pv_bridge_flush(ctx);
 	pv_tx_flush(ctx);
@@ -137,7 +139,7 @@ pv_worker_pending(const struct pv_worker *w)
 	const struct pv_ctx *ctx = &w->ctx;
 
 	return pv_command_waiting(ctx->bridge, ctx->worker) || pv_ip_loopback_waiting(ctx) ||
-	       pv_service_pending(w) ||
+	       pv_tcp_output_waiting(ctx) || pv_service_pending(w) ||
 	       (w->handover != NULL && pv_handover_waiting(w->handover, ctx->worker));
 }
 
