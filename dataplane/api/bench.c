@@ -301,12 +301,3 @@ pv_spin_gaps(int cpu, uint64_t ns, uint64_t *latency)
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
 	return 0;
 }
-
-int
-pv_service_start(struct pv_engine *e, uint64_t listener, int kind)
-{
-	struct pv_command c = { .kind = PV_CMD_SERVICE, .handle = listener, .a = (uint64_t)kind };
-	int rc = pv_engine_usable(e);
-
-	return rc != 0 ? rc : pv_engine_ask(e, -1, &c);
-}

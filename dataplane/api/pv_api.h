@@ -146,7 +146,8 @@ struct pv_engine;
 uint32_t pv_api_version(void);
 /* sizeof of the n-th record of this header in the order: addr, tcp_config, port_config, config,
  * request, status, ready, info, listen_params, connect_params, generator_params,
- * generator_stats, worker_load, wire_params, wire_stats, wire_join; 0 past the end. */
+ * generator_stats, worker_load, wire_params, wire_stats, wire_join, service_stats; 0 past the
+ * end. */
 size_t pv_api_record_size(uint32_t n);
 
 /* Starts EAL on a thread of its own (that thread keeps no CPU affinity of the caller's). argv[0] is
@@ -502,8 +503,25 @@ enum pv_service_kind {
 	PV_SERVICE_DISCARD = 2,
 	PV_SERVICE_ECHO = 3,
 	PV_SERVICE_HTTP = 4, /* GET /N answers N bytes; PUT and POST take what comes; keep-alive */
+	/* Of single connections only: */
+	PV_SERVICE_SOURCE = 5, /* sends what the peer takes, for ever */
+	PV_SERVICE_ASK = 6,    /* sends `size` bytes, waits until as many came back, again */
 };
 int pv_service_start(struct pv_engine *engine, uint64_t listener, int kind);
+/* Gives a connection of the caller's to a service. The handle is the service's from then on. */
+int pv_service_adopt(struct pv_engine *engine, uint64_t handle, int kind, uint32_t size);
+/* Ends the connections that were adopted. */
+int pv_service_drop(struct pv_engine *engine);
+
+/* What the services of one worker have done. */
+struct pv_service_stats {
+	uint64_t connections;  /* now */
+	uint64_t taken, given; /* bytes */
+	uint64_t rounds;       /* of PV_SERVICE_ASK */
+};
+/* latency: of the rounds, in PV_LATENCY_BUCKETS buckets; or NULL. */
+int pv_service_read(struct pv_engine *engine, int worker, struct pv_service_stats *stats,
+		uint64_t *latency);
 
 /* SYN to SYN-ACK, log-linear: bucket b counts TSC cycles in [pv_latency_floor(b),
  * pv_latency_floor(b + 1)). */

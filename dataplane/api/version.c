@@ -30,6 +30,7 @@ pv_api_record_size(uint32_t n)
 		sizeof(struct pv_wire_params),
 		sizeof(struct pv_wire_stats),
 		sizeof(struct pv_wire_join),
+		sizeof(struct pv_service_stats),
 	};
 
 	return n < PV_COUNT_OF(sizes) ? sizes[n] : 0;

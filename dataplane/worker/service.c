@@ -9,12 +9,14 @@
 #include "bridge/slot.h"
 #include "bridge/transfer.h"
 #include "bridge/waiter.h"
+#include "worker/latency.h"
 #include "worker/service_conn.h"
 
 #define LISTENERS 16
-#define TAKE      32 /* requests at a time */
-#define TAKES     8  /* a turn and listener */
-#define EVENTS    64 /* connections a turn */
+#define TAKE      32        /* requests at a time */
+#define TAKES     8         /* a turn and listener */
+#define EVENTS    64        /* connections a turn */
+#define TURN      (1 << 20) /* bytes a turn, more or less */
 #define WATCHED   (PV_READY_READ | PV_READY_WRITE | PV_READY_CLOSE | PV_READY_ERROR)
 
 struct listener {
@@ -25,9 +27,12 @@ struct listener {
 struct pv_services {
 	uint32_t n_listener;
 	uint32_t max_connections;
-	uint32_t n_conn;              /* connections we have */
-	uint32_t again;               /* list of those that have more to do, index + 1 */
-	int waiter;                   /* -1: not yet open */
+	uint32_t n_conn;            /* connections we have */
+	uint32_t again, again_last; /* queue of those that have more to do, index + 1 */
+	uint64_t enough;            /* bytes moved since the start after which a turn ends */
+	int waiter;                 /* -1: not yet open */
+	struct pv_service_stats stats;
+	struct pv_latency latency;    /* of PV_SERVICE_ASK */
 	struct pv_service_conn *conn; /* by slot index; mapped as it is touched */
 	struct listener listener[LISTENERS];
 	uint8_t scratch[PV_SERVICE_PIECE];
@@ -83,10 +88,21 @@ forget(struct pv_services *s, struct listener *listener)
 }
 
 static int
+open_waiter(struct pv_worker *w)
+{
+	struct pv_services *s = w->services;
+
+	if (s->waiter < 0)
+		s->waiter = pv_bridge_waiter_open(w->ctx.bridge, PV_WAITER_QUEUE, -1);
+	return s->waiter < 0 ? s->waiter : 0;
+}
+
+static int
 set_service(struct pv_worker *w, uint64_t handle, uint64_t kind)
 {
 	struct pv_services *s = w->services;
 	struct listener *listener = find(s, handle);
+	int rc;
 
 	if (kind > PV_SERVICE_HTTP)
 		return -EINVAL;
@@ -97,10 +113,9 @@ set_service(struct pv_worker *w, uint64_t handle, uint64_t kind)
 	}
 	if (pv_listener_of(w->ctx.bridge, handle) == NULL)
 		return -EBADF;
-	if (s->waiter < 0)
-		s->waiter = pv_bridge_waiter_open(w->ctx.bridge, PV_WAITER_QUEUE, -1);
-	if (s->waiter < 0)
-		return s->waiter;
+	rc = open_waiter(w);
+	if (rc != 0)
+		return rc;
 	if (listener == NULL) {
 		if (s->n_listener == LISTENERS)
 			return -ENOBUFS;
@@ -110,24 +125,30 @@ set_service(struct pv_worker *w, uint64_t handle, uint64_t kind)
 	return 0;
 }
 
-int
-pv_service_command(struct pv_worker *w, const struct pv_command *command)
+/* ---- bytes ---- */
+
+static struct pv_services *
+services_of(struct pv_ctx *ctx)
 {
-	if (command->handle != 0)
-		return set_service(w, command->handle, command->a);
-	w->guest = command->p;
-	return 0;
+	return pv_container_of(ctx, struct pv_worker, ctx)->services;
 }
 
-/* ---- bytes ---- */
+static void
+add(uint64_t *to, uint64_t n)
+{
+	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
+}
 
 int64_t
 pv_service_take(struct pv_ctx *ctx, const struct pv_service_conn *conn, void *data, size_t len,
 		uint32_t flags)
 {
 	struct pv_iov iov = { data, len };
+	int64_t got = pv_bridge_recv(ctx->bridge, conn->handle, &iov, 1, flags);
 
-	return pv_bridge_recv(ctx->bridge, conn->handle, &iov, 1, flags);
+	if (got > 0 && (flags & PV_IO_PEEK) == 0)
+		add(&services_of(ctx)->stats.taken, (uint64_t)got);
+	return got;
 }
 
 int64_t
@@ -135,8 +156,20 @@ pv_service_give(struct pv_ctx *ctx, const struct pv_service_conn *conn, const vo
 		size_t len, uint32_t flags)
 {
 	struct pv_iov iov = { (void *)(uintptr_t)data, len };
+	int64_t sent = pv_bridge_send(ctx->bridge, conn->handle, &iov, 1, flags);
 
-	return pv_bridge_send(ctx->bridge, conn->handle, &iov, 1, flags);
+	if (sent > 0)
+		add(&services_of(ctx)->stats.given, (uint64_t)sent);
+	return sent;
+}
+
+void
+pv_service_answered(struct pv_ctx *ctx, uint64_t cycles)
+{
+	struct pv_services *s = services_of(ctx);
+
+	pv_latency_add(&s->latency, cycles);
+	add(&s->stats.rounds, 1);
 }
 
 uint64_t
@@ -200,26 +233,36 @@ let_go(struct pv_worker *w, struct pv_service_conn *conn, int how)
 static void
 look_again(struct pv_services *s, struct pv_service_conn *conn)
 {
+	uint32_t index = (uint32_t)(conn - s->conn) + 1;
+
 	if (conn->again)
 		return;
 	conn->again = 1;
-	conn->next = s->again;
-	s->again = (uint32_t)(conn - s->conn) + 1;
+	conn->next = 0;
+	if (s->again == 0)
+		s->again = index;
+	else
+		s->conn[s->again_last - 1].next = index;
+	s->again_last = index;
 }
+
+typedef enum pv_service_state (*serve_fn)(
+		struct pv_ctx *ctx, struct pv_service_conn *conn, uint8_t *scratch);
+
+static const serve_fn functions[] = {
+	[PV_SERVICE_DISCARD] = pv_service_discard,
+	[PV_SERVICE_ECHO] = pv_service_echo,
+	[PV_SERVICE_HTTP] = pv_service_http,
+	[PV_SERVICE_SOURCE] = pv_service_source,
+	[PV_SERVICE_ASK] = pv_service_ask,
+};
 
 static void
 serve(struct pv_worker *w, struct pv_service_conn *conn)
 {
 	struct pv_services *s = w->services;
-	enum pv_service_state state;
 
-	if (conn->kind == PV_SERVICE_HTTP)
-		state = pv_service_http(&w->ctx, conn, s->scratch);
-	else if (conn->kind == PV_SERVICE_ECHO)
-		state = pv_service_echo(&w->ctx, conn, s->scratch);
-	else
-		state = pv_service_discard(&w->ctx, conn, s->scratch);
-	switch (state) {
+	switch (functions[conn->kind](&w->ctx, conn, s->scratch)) {
 	case PV_SERVICE_MORE:
 		look_again(s, conn);
 		break;
@@ -235,7 +278,7 @@ serve(struct pv_worker *w, struct pv_service_conn *conn)
 }
 
 /* Watched from now on, which reports at once what is there already. */
-static void
+static struct pv_service_conn *
 begin(struct pv_worker *w, uint64_t handle, uint8_t kind)
 {
 	struct pv_services *s = w->services;
@@ -249,6 +292,51 @@ begin(struct pv_worker *w, uint64_t handle, uint8_t kind)
 	s->n_conn++;
 	if (pv_bridge_watch(w->ctx.bridge, s->waiter, handle, WATCHED, 0, 0) != 0)
 		let_go(w, conn, PV_CLOSE_ABORT);
+	return conn;
+}
+
+static int
+adopt(struct pv_worker *w, const struct pv_command *command)
+{
+	const struct pv_shared *shared = pv_slot_of(w->ctx.bridge, command->handle);
+	struct pv_service_conn *conn;
+	int rc;
+
+	if (shared == NULL || shared->status.generation != pv_handle_generation(command->handle))
+		return -EBADF;
+	if (command->a < PV_SERVICE_DISCARD || command->a >= PV_COUNT_OF(functions))
+		return -EINVAL;
+	rc = open_waiter(w);
+	if (rc != 0)
+		return rc;
+	conn = begin(w, command->handle, (uint8_t)command->a);
+	conn->adopted = 1;
+	conn->size = (uint32_t)command->b;
+	return 0;
+}
+
+static int
+drop_adopted(struct pv_worker *w)
+{
+	struct pv_services *s = w->services;
+
+	for (uint32_t i = 0; i < s->max_connections && s->n_conn > 0; i++)
+		if (s->conn[i].handle != 0 && s->conn[i].adopted)
+			let_go(w, &s->conn[i], PV_CLOSE_ABORT);
+	return 0;
+}
+
+int
+pv_service_command(struct pv_worker *w, const struct pv_command *command)
+{
+	if (command->handle != 0 && pv_handle_worker(command->handle) == PV_HANDLE_LISTENER)
+		return set_service(w, command->handle, command->a);
+	if (command->handle != 0)
+		return adopt(w, command);
+	if (command->b != 0)
+		return drop_adopted(w);
+	w->guest = command->p;
+	return 0;
 }
 
 /* The connection lives on without an owner until its peer ends it. Nobody outside ever had its
@@ -292,14 +380,20 @@ accept_all(struct pv_worker *w, struct listener *listener)
 	return taken;
 }
 
+static bool
+has_enough(const struct pv_services *s)
+{
+	return s->stats.taken + s->stats.given >= s->enough;
+}
+
 static uint32_t
 run_again(struct pv_worker *w)
 {
 	struct pv_services *s = w->services;
-	uint32_t index = s->again, n = 0;
+	uint32_t index = s->again, last = s->again_last, n = 0;
 
 	s->again = 0;
-	for (; index != 0; n++) {
+	for (; index != 0 && !has_enough(s); n++) {
 		struct pv_service_conn *conn = &s->conn[index - 1];
 
 		index = conn->next;
@@ -307,6 +401,12 @@ run_again(struct pv_worker *w)
 		if (conn->handle != 0)
 			serve(w, conn);
 	}
+	if (index == 0)
+		return n;
+	/* Those whose turn it was come first in the next one. */
+	s->conn[last - 1].next = s->again;
+	s->again_last = s->again == 0 ? last : s->again_last;
+	s->again = index;
 	return n;
 }
 
@@ -320,7 +420,11 @@ run_events(struct pv_worker *w)
 	for (int i = 0; i < n; i++) {
 		struct pv_service_conn *conn = &s->conn[pv_handle_index(ready[i].handle)];
 
-		if (conn->handle == ready[i].handle && !conn->again)
+		if (conn->handle != ready[i].handle || conn->again)
+			continue;
+		if (has_enough(s))
+			look_again(s, conn);
+		else
 			serve(w, conn);
 	}
 	return n > 0 ? (uint32_t)n : 0;
@@ -332,6 +436,7 @@ pv_service_run(struct pv_worker *w)
 	struct pv_services *s = w->services;
 	uint32_t work = 0;
 
+	s->enough = s->stats.taken + s->stats.given + TURN;
 	for (uint32_t i = s->n_listener; i > 0; i--)
 		work += accept_all(w, &s->listener[i - 1]);
 	if (s->again != 0)
@@ -345,4 +450,17 @@ bool
 pv_service_pending(const struct pv_worker *w)
 {
 	return w->services->again != 0;
+}
+
+void
+pv_service_stats(const struct pv_worker *w, struct pv_service_stats *stats, uint64_t *latency)
+{
+	const struct pv_services *s = w->services;
+
+	stats->connections = __atomic_load_n(&s->n_conn, __ATOMIC_RELAXED);
+	stats->taken = __atomic_load_n(&s->stats.taken, __ATOMIC_RELAXED);
+	stats->given = __atomic_load_n(&s->stats.given, __ATOMIC_RELAXED);
+	stats->rounds = __atomic_load_n(&s->stats.rounds, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; latency != NULL && i < PV_LATENCY_BUCKETS; i++)
+		latency[i] = __atomic_load_n(&s->latency.count[i], __ATOMIC_RELAXED);
 }

@@ -24,9 +24,13 @@ struct pv_service_conn {
 	uint8_t again;   /* on the list of those to be looked at in the next turn */
 	uint8_t phase;   /* enum pv_http_phase */
 	uint8_t close;   /* HTTP: not kept alive after this answer */
+	uint8_t adopted; /* it was the application's */
+	uint8_t asked;   /* ASK: a question is under way */
 	uint32_t next;   /* of that list, index + 1 */
-	uint64_t left;   /* HTTP: bytes of the body still to come or to go */
+	uint32_t size;   /* ASK: of a question */
+	uint64_t left;   /* HTTP: bytes of the body still to come or to go; ASK: of the answer */
 	uint64_t length; /* of the whole body */
+	uint64_t since;  /* ASK: TSC at the question */
 };
 
 /* What became of a connection. */
@@ -45,6 +49,13 @@ enum pv_service_state pv_service_discard(
 enum pv_service_state pv_service_http(
 		struct pv_ctx *ctx, struct pv_service_conn *conn, uint8_t *scratch);
 
+enum pv_service_state pv_service_source(
+		struct pv_ctx *ctx, struct pv_service_conn *conn, uint8_t *scratch);
+enum pv_service_state pv_service_ask(
+		struct pv_ctx *ctx, struct pv_service_conn *conn, uint8_t *scratch);
+
+/* A question of pv_service_ask was answered in so many TSC cycles. */
+void pv_service_answered(struct pv_ctx *ctx, uint64_t cycles);
 /* As pv_recv and pv_send of one buffer. */
 int64_t pv_service_take(struct pv_ctx *ctx, const struct pv_service_conn *conn, void *data,
 		size_t len, uint32_t flags);

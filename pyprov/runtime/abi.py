@@ -31,6 +31,7 @@ RECORDS: Final = (
     "wire_params",
     "wire_stats",
     "wire_join",
+    "service_stats",
 )
 
 _CURE: Final = "rebuild both with ./dev build (or: pip install --no-build-isolation -e .)"

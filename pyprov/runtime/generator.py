@@ -53,6 +53,8 @@ class Service(IntEnum):
     DISCARD = 2
     ECHO = 3
     HTTP = 4
+    SOURCE = 5  # of single connections only, as the next one
+    ASK = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

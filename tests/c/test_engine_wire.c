@@ -218,6 +218,76 @@ test_named_ring(void)
 	stop();
 }
 
+static uint64_t
+adopted(int kind, uint32_t size)
+{
+	struct pv_connect_params params = { .peer = pv_addr_from_v4(pv_hton32(0x0a090002)),
+		.peer_port = 80 };
+	uint64_t handle = 0;
+
+	CHECK(pv_connect(engine[0], &params, &handle) == 0 &&
+					pv_service_adopt(engine[0], handle, kind, size) == 0,
+			"a service takes a connection over");
+	return handle;
+}
+
+/* Services at both ends, live; returns what the client's has done once it is enough. */
+static struct pv_service_stats
+use(int client, uint32_t size, int server, uint64_t given, uint64_t *latency)
+{
+	uint64_t listener = engine_listen(engine[1], 80, 5), handle;
+	struct pv_service_stats stats = { 0 };
+
+	pv_service_start(engine[1], listener, server);
+	handle = adopted(client, size);
+	for (int i = 0; i < 20000 && stats.given < given; i++) {
+		poll(NULL, 0, 1);
+		pv_service_read(engine[0], 0, &stats, latency);
+	}
+	CHECK_EQ(stats.connections, 1, "it has one connection");
+	CHECK_EQ(pv_service_drop(engine[0]), 0, "it lets it go when it is told");
+	CHECK_EQ(pv_close(engine[0], handle, PV_CLOSE_ABORT), -EBADF, "so the handle is stale");
+	pv_listener_close(engine[1], listener);
+	return stats;
+}
+
+static void
+test_source(void)
+{
+	struct pv_service_stats stats, received;
+	uint64_t dropped = 1;
+
+	/* On a machine that has other things to do the receiver may be gone for long. */
+	for (int i = 0; i < 5 && dropped != 0; i++) {
+		start(false, 1, "ring:test");
+		stats = use(PV_SERVICE_SOURCE, 0, PV_SERVICE_DISCARD, 100000000, NULL);
+		pv_service_read(engine[1], 0, &received, NULL);
+		CHECK(stats.given >= 100000000 && received.taken >= stats.given - (8 << 20),
+				"a source sends what is taken");
+		dropped = engine_count(engine[0], "TX_DROPPED");
+		stop();
+	}
+	CHECK_EQ(dropped, 0, "a full device makes segments wait, not vanish");
+}
+
+static void
+test_ask(void)
+{
+	static uint64_t latency[PV_LATENCY_BUCKETS];
+	struct pv_service_stats stats;
+	uint64_t sum = 0;
+
+	start(false, 1, "ring:test");
+	stats = use(PV_SERVICE_ASK, 50000, PV_SERVICE_ECHO, 5000000, latency);
+	for (size_t i = 0; i < PV_LATENCY_BUCKETS; i++)
+		sum += latency[i];
+	CHECK(stats.rounds >= 99 && stats.taken >= stats.rounds * 50000,
+			"each question is answered before the next one");
+	CHECK(sum >= stats.rounds, "and timed");
+	CHECK_EQ(pv_service_adopt(engine[0], 1, PV_SERVICE_ASK, 1), -EBADF, "no such connection");
+	stop();
+}
+
 int
 main(void)
 {
@@ -227,5 +297,7 @@ main(void)
 	test_step();
 	test_live();
 	test_named_ring();
+	test_source();
+	test_ask();
 	return tap_done();
 }
