@@ -24,6 +24,8 @@ TOOLS: dict[str, tuple[str, str]] = {
     "replay": ("pyprov.tools.replay", "a capture into our TCP, what it sends into another"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
+    "bench throughput": ("pyprov.tools.bench.throughput", "bytes a second, and what a byte costs"),
+    "bench latency": ("pyprov.tools.bench.round_trips", "how long a question and its answer take"),
 }
 
 

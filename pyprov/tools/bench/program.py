@@ -38,11 +38,15 @@ class Program:
             raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
         return text.strip()
 
+    def tell(self, text: str) -> None:
+        """Send it a line."""
+        stdin = cast("IO[str]", self._process.stdin)
+        stdin.write(f"{text}\n")
+        stdin.flush()
+
     def ask(self) -> list[int]:
         """Send it an empty line; the numbers in its answer."""
-        stdin = cast("IO[str]", self._process.stdin)
-        stdin.write("\n")
-        stdin.flush()
+        self.tell("")
         return [int(word) for word in self.line().split() if word.isdigit()]
 
     def end(self) -> int:

@@ -1,0 +1,45 @@
+"""The benchmarks between two engines: that they carry something and say what it cost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def bench(*words):
+    program = "import sys; from pyprov import cli; sys.exit(cli.main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "bench", *words, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=25,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("more", [[], ["--ipv6", "--mtu", "9000", "--flows", "50"]])
+def test_throughput_tells_rate_and_cycles(more):
+    said = bench("throughput", "--seconds", "0.3", *more)
+    assert said["gbps_spread"]["min"] <= said["gbps"] <= said["gbps_spread"]["max"]
+    assert said["gbps"] > 0
+    assert all(said["cycles_per_byte"][end]["median"] > 0 for end in ("sender", "receiver"))
+    assert said["wire"] == "ring"
+    assert said["family"] == (6 if more else 4)
+
+
+@pytest.mark.slow
+def test_throughput_between_two_processes():
+    said = bench("throughput", "--seconds", "0.3", "--wire", "memif", "--flows", "3")
+    assert said["gbps"] > 0
+    assert said["cycles_per_byte"]["receiver"]["median"] > 0
+
+
+def test_latency_tells_percentiles_beside_a_bare_loop():
+    said = bench("latency", "--seconds", "0.3", "--size", "2000")
+    times = said["latency_us"]
+    assert 0 < times["p50"] <= times["p99"] <= times["p999"]
+    assert said["rounds_per_s"] > 0
+    assert said["spin_us"]["p50"] < times["p50"]
