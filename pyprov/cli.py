@@ -21,6 +21,7 @@ from pyprov.tools.errors import Failed, Unusable
 TOOLS: dict[str, tuple[str, str]] = {
     "doctor": ("pyprov.tools.doctor", "what this machine lacks, and the command that mends it"),
     "serve": ("pyprov.tools.serve", "a service behind a listener, with a condition if you like"),
+    "connect": ("pyprov.tools.connect", "a client: standard input out, what comes to output"),
     "replay": ("pyprov.tools.replay", "a capture into our TCP, what it sends into another"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),

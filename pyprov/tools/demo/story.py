@@ -18,11 +18,11 @@ from pyprov.runtime.config import Config
 from pyprov.runtime.counters import counter_texts
 from pyprov.spi import Provider
 from pyprov.spi.default import limits_of
+from pyprov.tools.arguments import Where
 from pyprov.tools.demo.condition import asked, condition
 from pyprov.tools.demo.watch import Watch, in_words
 from pyprov.tools.serve import http, listen
 from pyprov.tools.serve.acceptor import Acceptor
-from pyprov.tools.serve.arguments import Where
 
 if TYPE_CHECKING:
     from pyprov.core.port import Dataplane

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pyprov.core.port import DataplaneError, ListenParams, pack_address
 from pyprov.runtime import convert, dataplane, eal, engine, generator
+from pyprov.tools.arguments import Where, load_config, read_where
 from pyprov.tools.errors import Failed
 from pyprov.tools.lab.engine import LabDataplane
 from pyprov.tools.lab.world import START, Unplugged, World
@@ -24,7 +25,6 @@ from pyprov.tools.replay import capture
 from pyprov.tools.replay.numbers import Numbers
 from pyprov.tools.replay.packet import Packet, dissect, is_group
 from pyprov.tools.replay.survey import place, survey
-from pyprov.tools.serve.arguments import Where, load_config, read_where
 
 if TYPE_CHECKING:
     import argparse

@@ -14,8 +14,8 @@ from pyprov.tools.replay.packet import ACK, SYN, dissect, is_group, segment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pyprov.tools.arguments import Where
     from pyprov.tools.replay.capture import Frame
-    from pyprov.tools.serve.arguments import Where
 
 _PREFIX: Final = {4: 24, 6: 64}
 

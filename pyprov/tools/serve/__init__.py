@@ -19,17 +19,17 @@ from pyprov.core.port import DataplaneError, ListenParams, pack_address
 from pyprov.runtime import engine, generator
 from pyprov.spi import Provider
 from pyprov.spi.default import limits_of
-from pyprov.tools.ending import Ending
-from pyprov.tools.errors import Failed, Unusable
-from pyprov.tools.serve import http, plain
-from pyprov.tools.serve.acceptor import Acceptor, Service
-from pyprov.tools.serve.arguments import (
+from pyprov.tools.arguments import (
     Where,
     check_address,
     load_config,
     load_function,
     read_where,
 )
+from pyprov.tools.ending import Ending
+from pyprov.tools.errors import Failed, Unusable
+from pyprov.tools.serve import http, plain
+from pyprov.tools.serve.acceptor import Acceptor, Service
 from pyprov.winsock.constants import (
     AF_INET,
     AF_INET6,

@@ -22,7 +22,7 @@ from pyprov.tools.replay.packet import dissect
 from pyprov.tools.replay.survey import place, survey
 from pyprov.tools.serve import listen, plain
 from pyprov.tools.serve.acceptor import Acceptor
-from pyprov.tools.serve.arguments import Where
+from pyprov.tools.arguments import Where
 
 CLIENT, SERVER = "02:00:00:00:09:01", "02:00:00:00:09:02"
 BEGIN = 1_700_000_000

@@ -7,7 +7,7 @@ import pytest
 from pyprov.lab import Lab
 from pyprov.tools.serve import http, listen, plain
 from pyprov.tools.serve.acceptor import Acceptor
-from pyprov.tools.serve.arguments import Where
+from pyprov.tools.arguments import Where
 from pyprov.winsock.codes import WSAECONNREFUSED, WSAECONNRESET
 from pyprov.winsock.errors import WSAError
 

@@ -1,4 +1,4 @@
-"""What the arguments of a server mean."""
+"""What arguments of the commands mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Where(NamedTuple):
-    """Where to listen: a numeric address and a port."""
+    """A numeric address and a port: where to listen, or whom to connect to."""
 
     host: str
     port: int
@@ -36,8 +36,8 @@ class Where(NamedTuple):
         return f"[{self.host}]:{self.port}" if self.family == 6 else f"{self.host}:{self.port}"
 
 
-def read_where(text: str) -> Where:
-    """Read HOST:PORT.
+def read_where(text: str, option: str = "--listen") -> Where:
+    """Read HOST:PORT, given as that option.
 
     Raises:
         Unusable: it isn't that.
@@ -47,7 +47,7 @@ def read_where(text: str) -> Where:
         with contextlib.suppress(ValueError):
             host = IPv6Address(match[1]) if match[1] else IPv4Address(match[2])
             return Where(str(host), int(match[3]))
-    raise Unusable(f"--listen {text}: expected ADDRESS:PORT like 10.9.0.2:80 or [fd09::2]:80")
+    raise Unusable(f"{option} {text}: expected ADDRESS:PORT like 10.9.0.2:80 or [fd09::2]:80")
 
 
 def load_config(name: Path | str) -> Config:
