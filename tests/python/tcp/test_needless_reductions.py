@@ -3,7 +3,7 @@
 import pytest
 
 from tests.proofs import proves
-from tests.python.tcp.flow import Flow, in_flight
+from tests.python.tcp.flow import in_flight
 from tests.python.tcp.host import Host
 
 BASE = {"congestion": "newreno", "hystart": False, "mtu_probing": False}

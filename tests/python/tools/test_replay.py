@@ -14,6 +14,7 @@ from scapy.utils import RawPcapNgWriter, RawPcapWriter
 from pyprov import cli
 from pyprov.lab import Lab
 from pyprov.runtime.config import Config
+from pyprov.tools.arguments import Where
 from pyprov.tools.errors import Failed, Unusable
 from pyprov.tools.replay import capture
 from pyprov.tools.replay.capture import Frame
@@ -22,7 +23,6 @@ from pyprov.tools.replay.packet import dissect
 from pyprov.tools.replay.survey import place, survey
 from pyprov.tools.serve import listen, plain
 from pyprov.tools.serve.acceptor import Acceptor
-from pyprov.tools.arguments import Where
 
 CLIENT, SERVER = "02:00:00:00:09:01", "02:00:00:00:09:02"
 BEGIN = 1_700_000_000

@@ -10,9 +10,9 @@ import pytest
 
 from pyprov import cli
 from pyprov.runtime.config import Config
+from pyprov.tools.arguments import check_address, load_function, read_where
 from pyprov.tools.errors import Unusable
 from pyprov.tools.serve import describe
-from pyprov.tools.arguments import check_address, load_function, read_where
 
 RING = '[[port]]\ndevice = "ring"\naddress = ["10.9.0.2/24"]\n'
 

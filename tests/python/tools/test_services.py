@@ -5,9 +5,9 @@ import hashlib
 import pytest
 
 from pyprov.lab import Lab
+from pyprov.tools.arguments import Where
 from pyprov.tools.serve import http, listen, plain
 from pyprov.tools.serve.acceptor import Acceptor
-from pyprov.tools.arguments import Where
 from pyprov.winsock.codes import WSAECONNREFUSED, WSAECONNRESET
 from pyprov.winsock.errors import WSAError
 
