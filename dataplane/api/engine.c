@@ -465,7 +465,11 @@ pv_engine_configure(struct pv_engine *e, const struct pv_tcp_config *tcp)
 	struct pv_command c = { .kind = PV_CMD_CONFIGURE, .p = &copy };
 	int rc = pv_engine_usable(e);
 
-	return rc != 0 ? rc : pv_engine_ask(e, -1, &c);
+	if (rc == 0)
+		rc = pv_engine_ask(e, -1, &c);
+	if (rc == 0)
+		pv_bridge_set_buffers(e->bridge, copy.recv_buffer, copy.send_buffer);
+	return rc;
 }
 
 int

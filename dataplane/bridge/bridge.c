@@ -103,8 +103,7 @@ pv_bridge_new(const struct pv_config *config)
 	bridge->listeners_max = config->listeners_max;
 	bridge->backlog_max = config->backlog_max;
 	bridge->watches = WATCHES_EACH * (config->max_connections + config->listeners_max);
-	bridge->recv_buffer = config->tcp.recv_buffer;
-	bridge->send_buffer = config->tcp.send_buffer;
+	pv_bridge_set_buffers(bridge, config->tcp.recv_buffer, config->tcp.send_buffer);
 	bridge->spin_us = config->spin_us;
 	bridge->yield = yield_cpu;
 	for (uint32_t i = 0; i < PV_MAX_WORKERS; i++)
@@ -138,6 +137,13 @@ pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), void *ar
 {
 	bridge->yield = yield != NULL ? yield : yield_cpu;
 	bridge->yield_arg = arg;
+}
+
+void
+pv_bridge_set_buffers(struct pv_bridge *bridge, uint32_t recv_buffer, uint32_t send_buffer)
+{
+	__atomic_store_n(&bridge->recv_buffer, recv_buffer, __ATOMIC_RELAXED);
+	__atomic_store_n(&bridge->send_buffer, send_buffer, __ATOMIC_RELAXED);
 }
 
 void

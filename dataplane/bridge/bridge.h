@@ -48,6 +48,8 @@ void pv_bridge_free(struct pv_bridge *bridge);
 void pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), void *arg);
 /* Workers take no more commands: those who wait for room in a ring get -ESHUTDOWN. Any thread. */
 void pv_bridge_stop(struct pv_bridge *bridge);
+/* Limits of streams that have none of their own: those of connections that carried nothing yet. */
+void pv_bridge_set_buffers(struct pv_bridge *bridge, uint32_t recv_buffer, uint32_t send_buffer);
 
 /* The worker's doorbell: it arms it, looks at its rings (pv_command_waiting among them), sleeps on
  * its eventfd. Who gives it work by another way than a command calls pv_bridge_wake after

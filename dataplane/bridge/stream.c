@@ -31,8 +31,8 @@ pv_stream_limit(const struct pv_bridge *bridge, const struct pv_stream *stream)
 	/* Of the two streams of a slot rx is the first. */
 	return ((uintptr_t)stream - (uintptr_t)bridge->shared) % sizeof(struct pv_shared) ==
 					       offsetof(struct pv_shared, rx) ?
-			       bridge->recv_buffer :
-			       bridge->send_buffer;
+			       __atomic_load_n(&bridge->recv_buffer, __ATOMIC_RELAXED) :
+			       __atomic_load_n(&bridge->send_buffer, __ATOMIC_RELAXED);
 }
 
 uint64_t

@@ -170,6 +170,8 @@ offer(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_connect_params *pa
 	pcb->snd_nxt = pcb->iss + 1;
 	pcb->ts_offset = pv_ts_offset(ctx, &pcb->tuple);
 	pcb->rcv_buffer = params->recv_buffer != 0 ? params->recv_buffer : config->recv_buffer;
+	if (params->recv_buffer != 0)
+		pcb->flags |= PV_PCB_RECV_FIXED;
 	pcb->snd_buffer = params->send_buffer;
 	pcb->rcv_wscale = config->window_scale ? pv_window_scale(config, pcb->rcv_buffer) : 0;
 	pcb->ttl = config->ttl;
@@ -278,11 +280,11 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (pcb->rcv_buffer == 0)
 		pcb->rcv_buffer = d->config->recv_buffer;
-	if (pcb->snd_buffer != 0)
-		pv_stream_set_limit(ctx->bridge, &d->shared->tx, pcb->snd_buffer);
-	d->snd_limit = pv_stream_limit(ctx->bridge, &d->shared->tx);
+	d->snd_limit = pcb->snd_buffer != 0 ? pcb->snd_buffer : d->config->send_buffer;
+	pv_stream_set_limit(ctx->bridge, &d->shared->tx, d->snd_limit);
 	pv_window_set_buffer(ctx, pcb, pcb->rcv_buffer);
-	d->tune_max = d->config->recv_buffer_max;
+	d->tune_max = (pcb->flags & PV_PCB_RECV_FIXED) != 0 ? pcb->rcv_buffer :
+							      d->config->recv_buffer_max;
 	d->tune_seq = pcb->rcv_nxt;
 	d->peer_mss = default_mss(pcb->is_v4);
 	d->mss_most = pcb->snd_mss;

@@ -23,8 +23,6 @@
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
 
-#define PV_MSS_FLOOR 48 /* what a peer may shrink our segments to, options not counted */
-
 /* What one ACK brought (acked.c, sack.c, rack.c, recovery.c). */
 struct pv_delivery {
 	uint64_t rtt;          /* of the newest delivered segment that was sent once; 0: none */

@@ -10,9 +10,6 @@
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
 
-/* The peer's MSS is not believed below this. */
-enum { MSS_FLOOR = 64 };
-
 enum { FLAGS_SHIFT = 4 }; /* from PV_AGREED_* to PV_PCB_* */
 
 static_assert(PV_AGREED_WSCALE >> FLAGS_SHIFT == PV_PCB_WSCALE &&
@@ -39,7 +36,7 @@ fill_mss(struct pv_ctx *ctx, struct pv_pcb *pcb, uint16_t peer_mss)
 	uint32_t headers = (pcb->is_v4 ? PV_IP4_HDR_LEN : PV_IP6_HDR_LEN) + PV_TCP_HDR_LEN;
 	uint32_t clamp = ctx->tcp_config.mss_clamp;
 	uint32_t ours = pv_ip_mtu(ctx, &pcb->tuple.peer) - headers;
-	uint32_t mss = peer_mss < MSS_FLOOR ? MSS_FLOOR : peer_mss;
+	uint32_t mss = peer_mss < PV_MSS_FLOOR ? PV_MSS_FLOOR : peer_mss;
 
 	if (clamp != 0 && ours > clamp)
 		ours = clamp;
@@ -49,6 +46,23 @@ fill_mss(struct pv_ctx *ctx, struct pv_pcb *pcb, uint16_t peer_mss)
 		mss -= PV_TCP_SPACE_TS;
 	pcb->rcv_mss = (uint16_t)ours;
 	pcb->snd_mss = (uint16_t)mss;
+}
+
+/* The sizes that the listener was given. */
+static pv_cold void
+take_buffers(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_listener *listener)
+{
+	const struct pv_listen_params *params = pv_listener_params(listener->shared);
+
+	pcb->flags |= PV_PCB_TOUCHED;
+	if (params->recv_buffer != 0) {
+		pcb->rcv_buffer = params->recv_buffer;
+		pcb->flags |= PV_PCB_RECV_FIXED;
+	}
+	if (params->send_buffer != 0) {
+		pcb->snd_buffer = params->send_buffer;
+		pv_stream_set_limit(ctx->bridge, &pv_slot_at(ctx, pcb->index)->tx, pcb->snd_buffer);
+	}
 }
 
 /* Both sequence spaces, as the two SYNs and this ACK set them. */
@@ -83,6 +97,8 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 	pcb->tos = (uint8_t)(ctx->tcp_config.dscp << 2);
 	pcb->ttl = ctx->tcp_config.ttl;
 	fill_mss(ctx, pcb, handshake->mss);
+	if (pv_unlikely(listener->own_buffers))
+		take_buffers(ctx, pcb, listener);
 }
 
 static void

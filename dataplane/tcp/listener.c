@@ -94,7 +94,6 @@ fill(const struct pv_ctx *ctx, struct pv_listener *listener, const struct pv_lis
 {
 	const struct pv_tcp_config *config = &ctx->tcp_config;
 	uint32_t buffer = params->recv_buffer != 0 ? params->recv_buffer : config->recv_buffer;
-	uint32_t most = params->recv_buffer != 0 ? params->recv_buffer : config->recv_buffer_max;
 
 	listener->local = params->local;
 	listener->any = pv_addr_is_any(&params->local);
@@ -106,7 +105,9 @@ fill(const struct pv_ctx *ctx, struct pv_listener *listener, const struct pv_lis
 	listener->half_open_overflow = params->half_open_overflow;
 	listener->syn_cookies = params->syn_cookies;
 	listener->window = (uint16_t)(buffer < UINT16_MAX ? buffer : UINT16_MAX);
-	listener->rcv_wscale = wscale_for(most > buffer ? most : buffer);
+	listener->own_buffers = (params->recv_buffer | params->send_buffer) != 0;
+	listener->rcv_wscale = wscale_for(
+			config->recv_buffer_max > buffer ? config->recv_buffer_max : buffer);
 }
 
 int

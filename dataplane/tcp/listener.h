@@ -36,10 +36,10 @@ struct pv_listener {
 	uint8_t syn_cookies;                          /* enum pv_syn_cookies */
 	uint8_t cookies_on;                           /* in auto mode: gone over to cookies */
 	uint32_t half_open;                           /* entries it has now */
-	uint32_t stamp;     /* last epoch in which it answered a SYN without a record */
-	uint16_t window;    /* advertised in SYN-ACKs */
-	uint8_t rcv_wscale; /* the shift we offer */
-	uint8_t pad;
+	uint32_t stamp;      /* last epoch in which it answered a SYN without a record */
+	uint16_t window;     /* advertised in SYN-ACKs */
+	uint8_t rcv_wscale;  /* the shift we offer */
+	uint8_t own_buffers; /* its parameters name buffers */
 };
 
 struct pv_listener_table {

@@ -25,6 +25,7 @@ set_recv_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t value)
 		return -EINVAL;
 	pv_window_set_buffer(ctx, pcb, value < BUFFER_MIN ? BUFFER_MIN : (uint32_t)value);
 	pcb->data->tune_max = pcb->rcv_buffer;
+	pcb->flags |= PV_PCB_RECV_FIXED;
 	pv_window_watch(ctx, pcb);
 	return 0;
 }

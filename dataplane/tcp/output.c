@@ -127,6 +127,7 @@ static bool
 send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
 {
 	struct pv_conn_data *d = pcb->data;
+	uint32_t full = full_segment(pcb, d);
 	bool last = len == pv_output_waiting(pcb);
 	bool fin = last && fin_due(pcb) && len < room;
 	struct pv_segment_out out = {
@@ -153,7 +154,7 @@ send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
 	if (fin)
 		pcb->flags |= PV_PCB_FIN_SENT;
 	pcb->snd_nxt += len + fin;
-	if (len < pcb->snd_mss && len > 0)
+	if (len < full && len > 0)
 		d->small_end = pcb->snd_nxt;
 	d->stats.bytes_sent += len;
 	sent(ctx, pcb, len + fin);

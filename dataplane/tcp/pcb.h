@@ -78,10 +78,13 @@ enum pv_pcb_flags {
 	/* the SYN or SYN-ACK was sent more than once: initial window of one segment (RFC 5681 3.1)
 	 */
 	PV_PCB_SYN_LOST = 1u << 17,
-	/* bits 18..31: free for tcp/ files */
+	PV_PCB_RECV_FIXED = 1u << 18, /* the receive buffer was asked for: it does not grow */
+				      /* bits 19..31: free for tcp/ files */
 };
 
 struct pv_conn_data;
+
+#define PV_MSS_FLOOR 48 /* what a peer may shrink our segments to, options not counted */
 
 struct pv_pcb {
 	/* line 0: who */

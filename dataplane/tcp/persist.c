@@ -44,7 +44,7 @@ pv_persist_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, ctx->now + interval(d));
 		return true;
 	}
-	if (!pv_rto_patience(ctx, pcb, d->probes))
+	if (!pv_rto_patience(ctx, pcb, d->probes + 1u))
 		return false;
 	pv_count(&ctx->counters, PV_C_TCP_PERSIST);
 	pv_segment_send(ctx, pcb, &probe);

@@ -8,18 +8,35 @@
 
 #define UNSCALED_MAX 65535u
 
+/*
+ * By how much the stream takes more than the buffer: a window that is kept open must be told
+ * rounded up, again with each ACK, and a buffer's worth of full segments shall not be refused for
+ * that.
+ */
+static uint32_t
+spare(const struct pv_pcb *pcb)
+{
+	uint64_t unit = UINT64_C(1) << pcb->rcv_wscale, half = pcb->rcv_buffer / 2 + unit;
+	uint64_t bytes = unit + pcb->rcv_buffer / pcb->rcv_mss * unit;
+
+	if (unit == 1)
+		return 1;
+	return (uint32_t)(bytes < half ? bytes : half);
+}
+
 static uint32_t
 advertised(const struct pv_pcb *pcb)
 {
 	return pv_seq_gt(pcb->rcv_adv, pcb->rcv_nxt) ? pcb->rcv_adv - pcb->rcv_nxt : 0;
 }
 
+/* What still fits into `size` bytes. */
 static uint32_t
-free_space(const struct pv_pcb *pcb)
+free_space(const struct pv_pcb *pcb, uint32_t size)
 {
 	uint64_t used = pv_stream_waiting(&pcb->data->shared->rx);
 
-	return used < pcb->rcv_buffer ? pcb->rcv_buffer - (uint32_t)used : 0;
+	return used < size ? size - (uint32_t)used : 0;
 }
 
 /* The least by which the edge moves. */
@@ -38,7 +55,7 @@ pv_window_field(struct pv_pcb *pcb)
 {
 	uint32_t scale = pcb->rcv_wscale, round = (1u << scale) - 1;
 	uint32_t window = advertised(pcb), old = window, field;
-	uint32_t space = pcb->data != NULL ? free_space(pcb) : window;
+	uint32_t space = pcb->data != NULL ? free_space(pcb, pcb->rcv_buffer) : window;
 	uint32_t step = pcb->rcv_mss < pcb->rcv_buffer / 2 ? pcb->rcv_mss : pcb->rcv_buffer / 2;
 
 	if (space >= window + step)
@@ -51,7 +68,8 @@ pv_window_field(struct pv_pcb *pcb)
 			field = (old + round) >> scale;
 	} else {
 		field = (window + round) >> scale;
-		if (field << scale > space + round)
+		if (pcb->data != NULL &&
+				field << scale > free_space(pcb, pcb->rcv_buffer + spare(pcb)))
 			field = window >> scale;
 	}
 	if (field > UNSCALED_MAX)
@@ -65,11 +83,10 @@ void
 pv_window_watch(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	uint32_t window = advertised(pcb), step = step_of(pcb, window);
-	uint32_t spare = 1u << pcb->rcv_wscale; /* by which the stream's limit exceeds the buffer */
 
 	if (window >= pcb->rcv_buffer / 2 || (pcb->flags & PV_PCB_FIN_RECEIVED) != 0)
 		return;
-	if (pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step + spare))
+	if (pv_stream_ask(ctx->bridge, &pcb->data->shared->rx, window + step + spare(pcb)))
 		pv_ack_now(ctx, pcb);
 }
 
@@ -79,8 +96,7 @@ pv_window_set_buffer(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t bytes)
 	uint32_t most = UNSCALED_MAX << pcb->rcv_wscale;
 
 	pcb->rcv_buffer = bytes < most ? bytes : most;
-	pv_stream_set_limit(ctx->bridge, &pcb->data->shared->rx,
-			pcb->rcv_buffer + (1u << pcb->rcv_wscale));
+	pv_stream_set_limit(ctx->bridge, &pcb->data->shared->rx, pcb->rcv_buffer + spare(pcb));
 }
 
 /*
@@ -97,6 +113,9 @@ pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p
 
 	if ((pcb->flags & PV_PCB_TIMESTAMPS) != 0 && p->tsecr != 0)
 		rtt = (pv_conn_tsval(ctx, pcb) - p->tsecr) * PV_MS;
+	/* Without timestamps only the handshake, and what we sent, tell it from a slow sender. */
+	if (d->rtt.min != 0 && d->rtt.min < rtt)
+		rtt = d->rtt.min;
 	if (rtt < PV_MS)
 		rtt = PV_MS;
 	if (d->rcv_rtt == 0 || rtt < d->rcv_rtt)
