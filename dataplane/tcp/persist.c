@@ -29,7 +29,7 @@ pv_persist_start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->backoff = 0;
 	if (pcb->snd_wnd != 0)
 		wait = pv_rtt_clamp(wait, 100 * PV_MS, PV_SECOND);
-	pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, ctx->now + wait);
+	pv_rto_try_after(ctx, pcb, wait);
 }
 
 bool

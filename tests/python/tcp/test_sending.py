@@ -31,7 +31,7 @@ def sizes(host, end, seconds=0.0):
 
 
 def mss_of(frame):
-    return dict((name, value) for name, value in frame[TCP].options)["MSS"]
+    return dict(frame[TCP].options)["MSS"]
 
 
 @v4_and_v6
@@ -385,7 +385,7 @@ def test_the_send_buffer_follows_a_new_configuration():
 def test_a_jumbo_mtu_carries_jumbo_segments(v6):
     with Host(port={"mtu": 9000}) as host:
         full = 9000 - (60 if v6 else 40)
-        end, app = host.connection(options=[("MSS", 9500)], v6=v6)
+        _, app = host.connection(options=[("MSS", 9500)], v6=v6)
         app.send(bytes(2 * full))
         frames = [f for f in host.peer.frames() if TCP in f]
         assert [len(payload_of(f[TCP])) for f in frames] == [full, full]

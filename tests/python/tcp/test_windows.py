@@ -1,5 +1,6 @@
 """The receive window, the closed window and its probes (section O)."""
 
+import itertools
 import random
 
 import pytest
@@ -137,7 +138,7 @@ def test_the_byte_of_a_probe_is_taken_when_there_is_room():
 @pytest.mark.parametrize("times", [1, 5])
 def test_every_probe_is_answered(times):
     with Host(recv_buffer=4000, tcp={"invalid_ack_limit": 0}) as host:
-        end, app = host.connection(options=PLAIN)
+        end, _ = host.connection(options=PLAIN)
         for size in (1460, 1460, 1080):
             end.segment("PA", bytes(size))
         segments(host, end, 0.1)
@@ -157,7 +158,7 @@ def test_a_closed_window_is_probed_after_the_rto_with_back_off(host):
     gaps = [b - a for a, b in zip([since, *times], times, strict=False)]
     assert gaps[0] == pytest.approx(app.info.rto / 1e6, rel=0.1) or gaps[0] >= 0.2
     assert gaps[0] <= 1.1
-    for before, after in zip(gaps, gaps[1:], strict=False):
+    for before, after in itertools.pairwise(gaps):
         assert after == pytest.approx(min(2 * before, 120), rel=0.02)
     assert host.counter("TCP_PERSIST") == len(times) >= 6
 
@@ -219,7 +220,7 @@ def test_the_user_timeout_counts_while_the_window_is_closed_and_probes_go_unansw
 
 @proves("O10", "O11")
 def test_a_lost_update_is_healed_by_the_probe(host):
-    end, app = stalled(host)
+    end, _ = stalled(host)
     assert len(probes(host, end, 0.3)) == 1
     end.segment("A", window=3000)
     assert sum(len(payload_of(tcp)) for tcp in segments(host, end)) == 2920
@@ -230,7 +231,7 @@ def test_a_lost_update_is_healed_by_the_probe(host):
 
 @proves("O11")
 def test_an_update_restarts_sending_at_once_also_between_probes(host):
-    end, app = stalled(host)
+    end, _ = stalled(host)
     probes(host, end, 10)
     end.segment("A", window=65535)
     assert sum(len(payload_of(tcp)) for tcp in segments(host, end)) == 5000
