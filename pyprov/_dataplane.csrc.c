@@ -1,1 +1,2 @@
 #include "api/pv_api.h"
+#include "api/pv_condition.h"

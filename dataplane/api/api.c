@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/condition.h"
 #include "bridge/backlog.h"
 #include "bridge/slot.h"
 #include "bridge/transfer.h"
@@ -94,6 +95,7 @@ pv_listener_close(struct pv_engine *engine, uint64_t listener)
 	if (pv_listener_of(engine->bridge, listener) == NULL)
 		return -EBADF;
 	pv_engine_ask(engine, -1, &c);
+	pv_conditions_forget(engine, listener);
 	while ((n = pv_backlog_take(engine->bridge, listener, waiting, PV_COUNT_OF(waiting))) > 0)
 		reset_requests(engine, waiting, n);
 	rc = pv_listener_free(engine->bridge, listener);

@@ -11,6 +11,7 @@
 #include <rte_errno.h>
 
 #include "api/bench.h"
+#include "api/condition.h"
 #include "api/wire.h"
 #include "bridge/waiter.h"
 #include "io/handover.h"
@@ -264,6 +265,7 @@ unmake(struct pv_engine *e)
 	pv_handover_free(e->handover);
 	while (e->n_open > 0)
 		pv_port_close(&e->ports[--e->n_open]);
+	pv_conditions_free(e);
 	pv_bridge_free(e->bridge);
 	for (uint16_t w = 0; w < e->config.n_worker; w++)
 		pv_pool_free(e->mbufs[w]);

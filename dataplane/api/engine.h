@@ -17,6 +17,7 @@
 #include "worker/clock.h"
 #include "worker/worker.h"
 
+struct pv_condition;
 struct pv_handover;
 struct pv_wire;
 struct rte_mempool;
@@ -35,6 +36,7 @@ struct pv_engine {
 	bool stepping;                      /* step mode: inside a turn */
 	struct pv_bench *bench;             /* api/bench.c */
 	struct pv_wire *wire[PV_MAX_PORTS]; /* api/wire.c */
+	struct pv_condition **conditions;   /* api/condition.c */
 };
 
 /* 0, or why no call may be made: -EINVAL (NULL), -EOWNERDEAD (forked child), -ESHUTDOWN (stopped).

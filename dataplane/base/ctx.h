@@ -29,7 +29,8 @@ struct pv_ctx {
 	uint64_t now; /* ns; sampled once a turn */
 	uint8_t worker;
 	uint8_t n_worker;
-	uint16_t pad0;
+	uint8_t load; /* per cent of the time spent on work, of late; 0 in step mode */
+	uint8_t pad0;
 	uint32_t pad1;
 	struct pv_counters counters;
 	struct pv_tcp_config tcp_config; /* this worker's copy; replaced by the configure command */

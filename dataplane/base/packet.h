@@ -50,7 +50,9 @@ struct pv_packet {
 	uint16_t options_offset; /* of the TCP options from the start of the mbuf's data, for the
 				    rare ones */
 	uint16_t options_len;
-	uint32_t entry; /* what the flow table said; see tcp/flow_table.h */
+	uint32_t entry;  /* what the flow table said; see tcp/flow_table.h */
+	uint8_t decided; /* a SYN: the listener's program accepted it */
+	uint8_t pad[3];
 };
 
 #define PV_PORT_LOOPBACK 0xffff /* frames begin with the IP header */

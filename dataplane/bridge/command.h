@@ -40,6 +40,7 @@ enum pv_command_kind {
 	PV_CMD_DECIDE,       /* handle of a held request, a: verdict, b: reason */
 	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
 	PV_CMD_SERVICE,
+	PV_CMD_CONDITION, /* handle of a listener, p: struct pv_condition *, or NULL [answered] */
 	PV_CMD_KINDS
 };
 

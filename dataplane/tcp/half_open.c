@@ -36,7 +36,7 @@ enqueue(struct pv_ctx *ctx, uint32_t i, uint8_t level)
 				pv_record_ns(deadline, ctx->now));
 	else if ((int32_t)(pool->record[to->queue.tail].deadline - deadline) > 0)
 		deadline = pool->record[to->queue.tail].deadline;
-	pool->record[i].half_open.level = level;
+	pool->record[i].half_open.level = level & 0x7fu;
 	pool->record[i].deadline = deadline;
 	pv_record_append(pool, &to->queue, i);
 }
@@ -81,6 +81,7 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 	record->half_open.iss = iss;
 	record->half_open.mss = pv_packet_mss(packet);
 	record->half_open.agreed = agreed;
+	record->half_open.decided = packet->decided & 1u;
 	enqueue(ctx, i, 0);
 	listener->half_open++;
 	return record;

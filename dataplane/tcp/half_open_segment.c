@@ -124,6 +124,7 @@ complete(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_record *record,
 		.mss = record->half_open.mss,
 		.agreed = record->half_open.agreed,
 		.syn_ack_again = record->half_open.level,
+		.decided = record->half_open.decided,
 	};
 	enum pv_counter outcome = pv_handshake_complete(ctx, packet, &handshake, place);
 

@@ -39,6 +39,7 @@ struct pv_handshake {
 	uint8_t agreed;        /* enum pv_agreed */
 	uint8_t syn_ack_again; /* SYN-ACKs sent beyond the first */
 	uint8_t cookie;
+	uint8_t decided; /* by the listener's program: accepted */
 };
 
 /*

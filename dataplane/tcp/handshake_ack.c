@@ -130,7 +130,8 @@ request(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet *packet,
 		.local_port = pcb->tuple.local_port,
 		.when_ns = handshake->syn_ns != 0 ? handshake->syn_ns : ctx->now,
 		.listener = pcb->listener,
-		.flags = handshake->cookie ? PV_REQUEST_COOKIE : 0,
+		.flags = (handshake->cookie ? (uint32_t)PV_REQUEST_COOKIE : 0) |
+			 (handshake->decided ? (uint32_t)PV_REQUEST_DECIDED : 0),
 	};
 }
 
@@ -193,6 +194,7 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 					.mss = cookie.mss,
 					.agreed = cookie.agreed,
 					.cookie = 1,
+					.decided = cookie.decided,
 			},
 			NULL);
 }

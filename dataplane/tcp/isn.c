@@ -283,7 +283,8 @@ wscale_class_of(uint8_t agreed)
 uint32_t
 pv_cookie_index(const struct pv_isn *isn, const struct pv_cookie *cookie)
 {
-	uint32_t index = (isn->epoch & 1) << 7 | mss_class_of(cookie->mss) << 4;
+	uint32_t decided = cookie->decided != 0;
+	uint32_t index = (isn->epoch & 1) << 7 | mss_class_of(cookie->mss) << 4 | decided;
 	uint32_t sack = (cookie->agreed & PV_AGREED_SACK) != 0;
 
 	if (cookie->agreed & PV_AGREED_TIMESTAMPS)
@@ -337,16 +338,17 @@ index_open(uint32_t index, uint32_t epoch, const struct pv_packet *packet, bool 
 	if (index >> PV_ISN_INDEX_BITS != 0 || index >> 7 != (epoch & 1))
 		return false;
 	cookie->mss = mss_class[index >> 4 & 7];
+	cookie->decided = index & 1;
 	if (timestamps) {
 		cookie->agreed = ts_agreed(packet->tsecr);
-		return (index & 0x0f) == 0;
+		return (index & 0x0e) == 0;
 	}
 	cookie->agreed = 0;
 	if (index & 0x02)
 		cookie->agreed |= PV_AGREED_SACK;
 	if (index & 0x0c)
 		cookie->agreed |= (uint8_t)(PV_AGREED_WSCALE | wscale_class[index >> 2 & 3]);
-	return (index & 0x01) == 0;
+	return true;
 }
 
 bool

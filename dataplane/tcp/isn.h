@@ -16,13 +16,14 @@
  *
  *	7	the parity of the epoch
  *	6..4	MSS class
- *	3..0	without timestamps: 3..2 window scale class, 1 SACK, 0 free
+ *	3..1	without timestamps: 3..2 window scale class, 1 SACK
  *		with timestamps: zero; the low six bits of our TSval, which comes back as TSecr,
  *		hold 5 ECN, 4 SACK, 3..0 window scale (15: none)
+ *	0	the listener's program has accepted the SYN
  *
  * A cookie is good in the epoch it was made in and the next; the ISS of a connection that had a
  * record never is one. Whoever guesses an acknowledgment number for a tuple of his choice meets one
- * of 2 (epochs) * 8 valid indexes: odds of 2^-28 a segment, or 2^-25 without timestamps (64
+ * of 2 (epochs) * 16 valid indexes: odds of 2^-27 a segment, or 2^-24 without timestamps (128
  * indexes). And it is looked at only where a SYN was answered without a record in the last two
  * epochs: stamps tell, one of the listener and one for some buckets' worth of tuples
  * (flow_table.h); elsewhere nothing is taken for a cookie. What stamps do not tell apart is the
@@ -81,6 +82,7 @@ pv_isn_fresh(const struct pv_isn *isn, uint32_t stamp)
 struct pv_cookie {
 	uint16_t mss; /* the class's, at most what the peer said */
 	uint8_t agreed;
+	uint8_t decided; /* the listener's program has accepted the SYN */
 };
 
 /* The index of a cookie. */

@@ -16,6 +16,7 @@
 #include "base/ctx.h"
 #include "base/types.h"
 
+struct pv_condition;
 struct pv_listener_shared;
 
 #define PV_LISTENER_NONE 0xffff
@@ -24,6 +25,7 @@ enum pv_family_index { PV_FAMILY_4, PV_FAMILY_6, PV_FAMILIES };
 
 struct pv_listener {
 	struct pv_listener_shared *shared; /* NULL: no listener */
+	struct pv_condition *condition;    /* NULL: none; the engine owns it */
 	uint64_t handle;
 	struct pv_addr local;
 	uint16_t next[PV_FAMILIES]; /* in the list of its port */

@@ -30,9 +30,10 @@ struct pv_record {
 	union {
 		struct {
 			uint32_t irs, iss;
-			uint16_t mss;   /* the peer's, or the default; as received */
-			uint8_t agreed; /* enum pv_agreed */
-			uint8_t level;  /* which queue: how often the SYN-ACK was sent again */
+			uint16_t mss;        /* the peer's, or the default; as received */
+			uint8_t agreed;      /* enum pv_agreed */
+			uint8_t level : 7;   /* which queue: how often the SYN-ACK was sent again */
+			uint8_t decided : 1; /* by the listener's program: accepted */
 		} half_open;
 		struct {
 			uint32_t snd_nxt, rcv_nxt;

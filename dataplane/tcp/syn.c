@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A SYN to a listener (RFC 9293 3.10.7.2). */
 #include "bridge/backlog.h"
+#include "tcp/condition.h"
 #include "tcp/handshake.h"
 #include "tcp/parse.h"
 #include "tcp/reset.h"
@@ -73,7 +74,9 @@ with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *li
 		uint8_t agreed)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	const struct pv_cookie cookie = { .mss = pv_packet_mss(packet), .agreed = agreed };
+	const struct pv_cookie cookie = {
+		.mss = pv_packet_mss(packet), .agreed = agreed, .decided = packet->decided
+	};
 	uint32_t iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie);
 	uint32_t tsval = tcp->ms + packet->ts_offset;
 
@@ -159,15 +162,46 @@ welcome(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_listener *
 	       pv_backlog_room(ctx, listener->shared);
 }
 
+/* The listener's program, for a SYN that there is room for. 0, or the outcome that ends it. */
+static enum pv_counter
+decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener)
+{
+	switch (pv_condition_ask(ctx, packet, listener)) {
+	case PV_VERDICT_ACCEPT:
+		packet->decided = 1;
+		return 0;
+	case PV_VERDICT_DROP:
+		return PV_C_TCP_SYN_DROPPED_CONDITION;
+	case PV_VERDICT_ASK:
+		return 0;
+	case PV_VERDICT_REJECT:
+	case PV_VERDICTS:
+		break;
+	}
+	pv_reset_send(ctx, packet);
+	return PV_C_TCP_SYN_REJECTED;
+}
+
+/* Is it to be answered? 0, or the outcome that ends it. */
+static inline enum pv_counter
+admit(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	packet->decided = 0;
+	if (pv_unlikely(!welcome(ctx, packet, listener)))
+		return refuse(ctx, packet, listener);
+	return pv_likely(listener->condition == NULL) ? 0 : decide(ctx, packet, listener);
+}
+
 enum pv_counter
 pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	uint8_t agreed = negotiate(ctx, packet);
+	enum pv_counter ended = admit(ctx, packet, listener);
 	uint32_t iss;
 
-	if (pv_unlikely(!welcome(ctx, packet, listener)))
-		return refuse(ctx, packet, listener);
+	if (pv_unlikely(ended != 0))
+		return ended;
 	if (wants_cookie(ctx, listener))
 		return with_cookie(ctx, packet, listener, agreed);
 	iss = packet->isn + pv_isn_record_index(&tcp->isn, ctx->now);
@@ -182,9 +216,9 @@ pv_syn_refuse(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 {
 	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
 
-	if (!welcome(ctx, packet, listener))
-		return refuse(ctx, packet, listener);
-	return pool->in_use == pool->size ? PV_C_TCP_SYN_DROPPED_FULL : 0;
+	if (pool->in_use == pool->size)
+		return PV_C_TCP_SYN_DROPPED_FULL;
+	return admit(ctx, packet, listener);
 }
 
 enum pv_counter

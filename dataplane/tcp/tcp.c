@@ -190,6 +190,17 @@ pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t handle, uint32_t backlog, bo
 }
 
 int
+pv_tcp_listener_condition(struct pv_ctx *ctx, uint64_t handle, struct pv_condition *condition)
+{
+	struct pv_listener *listener = pv_listener_by_handle(&ctx->tcp->listeners, handle);
+
+	if (listener == NULL)
+		return -ENOENT;
+	listener->condition = condition;
+	return 0;
+}
+
+int
 pv_tcp_listener_close(struct pv_ctx *ctx, uint64_t handle)
 {
 	struct pv_listener *listener = pv_listener_by_handle(&ctx->tcp->listeners, handle);

@@ -14,6 +14,7 @@
 #include "ip/ip.h"
 #include "tcp/pcb.h"
 
+struct pv_condition;
 struct pv_listener_shared;
 
 int pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_t secret[16]);
@@ -34,6 +35,9 @@ uint8_t pv_tcp_owner(const struct pv_ctx *ctx, const struct pv_tuple *tuple);
 /* Commands (worker/commands.c calls them). */
 int pv_tcp_listen(struct pv_ctx *ctx, struct pv_listener_shared *shared);
 int pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t listener, uint32_t backlog, bool paused);
+/* What runs for each SYN to it from now on; NULL: nothing. -ENOENT: no such listener. */
+int pv_tcp_listener_condition(
+		struct pv_ctx *ctx, uint64_t listener, struct pv_condition *condition);
 int pv_tcp_listener_close(struct pv_ctx *ctx,
 		uint64_t listener); /* half-open dropped, waiting requests reset */
 int pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_params *params);

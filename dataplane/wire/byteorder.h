@@ -107,6 +107,12 @@ pv_ld32be(const void *p)
 	return pv_ntoh32(pv_ld32(p));
 }
 
+static inline uint64_t
+pv_ld64be(const void *p)
+{
+	return (uint64_t)pv_ld32be(p) << 32 | pv_ld32be((const uint8_t *)p + 4);
+}
+
 static inline void
 pv_st16be(void *p, uint16_t v)
 {

@@ -143,6 +143,12 @@ do_service(struct pv_worker *w, const struct pv_command *c)
 	return pv_service_command(w, c);
 }
 
+static int
+do_condition(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_listener_condition(&w->ctx, c->handle, c->p);
+}
+
 static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_LISTEN] = do_listen,
 	[PV_CMD_LISTEN_UPDATE] = do_listen_update,
@@ -160,6 +166,7 @@ static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_RESET] = do_reset,
 	[PV_CMD_STOP] = do_stop,
 	[PV_CMD_SERVICE] = do_service,
+	[PV_CMD_CONDITION] = do_condition,
 };
 
 void

@@ -14,7 +14,8 @@
 
 /* The live loop: a turn after the other; when there was nothing to do for a while, sleep. */
 
-#define TIMER_SLACK 1000UL /* ns: naps are meant as short as they are */
+#define LOAD_SPAN   (1u << 25) /* TSC cycles over which the load is taken: some 10 ms */
+#define TIMER_SLACK 1000UL     /* ns: naps are meant as short as they are */
 
 /* Signals are Python's. A device that needs one for itself gets it here alone. */
 static void
@@ -50,6 +51,16 @@ add_cycles(uint64_t *to, uint64_t n)
 	__atomic_store_n(to, *to + n, __ATOMIC_RELAXED);
 }
 
+static void
+update_load(struct pv_worker *w, uint64_t tsc)
+{
+	uint64_t busy = w->cycles.busy - w->load_busy, all = tsc - w->load_from;
+
+	w->ctx.load = (uint8_t)(busy < all ? busy * 100 / all : 100);
+	w->load_busy = w->cycles.busy;
+	w->load_from = tsc;
+}
+
 static uint32_t
 measured_turn(struct pv_worker *w, uint64_t from)
 {
@@ -62,6 +73,8 @@ measured_turn(struct pv_worker *w, uint64_t from)
 		add_cycles(&w->cycles.busy_turns, 1);
 		add_cycles(&w->cycles.busy, spent);
 	}
+	if (pv_unlikely(from - w->load_from > LOAD_SPAN))
+		update_load(w, from);
 	return work;
 }
 

@@ -36,6 +36,7 @@ struct pv_worker {
 	const struct pv_clock *clock;
 	struct pv_worker_cycles cycles;
 	struct pv_handover *handover; /* io/handover.h; NULL with one worker */
+	uint64_t load_from, load_busy; /* TSC, busy cycles: where the load is counted from */
 	uint32_t woken;               /* bit w: frames were given to worker w in this turn */
 	uint16_t n_port;
 	uint8_t step;

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Buffer
 
+    from pyprov.conditions import ConditionCounts, Program
+
 # Readiness of a handle: levels, true at this moment.
 READY_READ: Final = 0x001  # stream bytes can be taken
 READY_WRITE: Final = 0x002  # connected, and the send buffer has room
@@ -52,6 +54,7 @@ READY_SENT: Final = 0x200  # everything written is acknowledged, the FIN include
 # Request.flags
 REQUEST_HELD: Final = 1  # its SYN is unanswered, a verdict is due
 REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN are unknown
+REQUEST_DECIDED: Final = 4  # the listener's program has accepted it: nobody else is asked
 
 # `flags` of send and recv
 IO_PEEK: Final = 1
@@ -473,6 +476,12 @@ class Dataplane(Protocol):
 
     def defer(self, listener: int, request: Request) -> None:
         """Put one request back at the head of the backlog."""
+
+    def set_condition(self, listener: int, program: Program | None) -> None:
+        """Let workers run a program for each request, or none (blocks); -EINVAL: refused."""
+
+    def condition_counts(self, listener: int) -> ConditionCounts | None:
+        """Return what the listener's program has done so far; None: it has none."""
 
     # Connections
 

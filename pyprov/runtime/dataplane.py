@@ -29,7 +29,7 @@ from pyprov.core.port import (
     OwnAddress,
     Request,
 )
-from pyprov.runtime import abi
+from pyprov.runtime import abi, condition
 from pyprov.runtime.failure import StartError, check
 from pyprov.runtime.interrupts import NONE, Interrupts
 from pyprov.runtime.status import Home, StatusView
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from pyprov._dataplane import Array, Config, Engine, Iov, Pointer, TcpConfig
+    from pyprov.conditions import ConditionCounts, Program
     from pyprov.core.port import Buffers, ConnectParams, ListenParams
 
 abi.check(ffi, lib)
@@ -159,6 +160,8 @@ class EngineDataplane:
         self._of_thread = threading.local()
         self._process = os.getpid()
         self._addresses = _addresses(config)
+        self._workers = config.n_worker
+        self._counter_names: dict[int, tuple[str, ...]] = {}  # by listener
 
     if not TYPE_CHECKING:
 
@@ -223,6 +226,7 @@ class EngineDataplane:
         check(result, "listener_update")
 
     def listener_close(self, listener: int) -> None:
+        self._counter_names.pop(listener, None)
         check(lib.pv_listener_close(self.engine, listener), "listener_close")
 
     def accept(self, listener: int) -> Request | None:
@@ -241,6 +245,14 @@ class EngineDataplane:
         record = ffi.new("struct pv_request *")
         ffi.buffer(record)[:] = _REQUEST.pack(*request)
         check(lib.pv_defer(self.engine, listener, record), "defer")
+
+    def set_condition(self, listener: int, program: Program | None) -> None:
+        made = ffi.NULL if program is None else condition.load(program, self._workers)
+        check(lib.pv_listener_condition(self.engine, listener, made), "set_condition")
+        self._counter_names[listener] = () if program is None else program.counters
+
+    def condition_counts(self, listener: int) -> ConditionCounts | None:
+        return condition.counts(self.engine, listener, self._counter_names.get(listener, ()))
 
     # Connections
 
