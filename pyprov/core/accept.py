@@ -17,7 +17,14 @@ from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
 from pyprov.core.groups import Group
 from pyprov.core.notification import after_accept, begin_deferral, end_deferral, inherit
-from pyprov.core.port import CLOSE_ABORT, READY_ACCEPT, REQUEST_HELD, DataplaneError, Request
+from pyprov.core.port import (
+    CLOSE_ABORT,
+    READY_ACCEPT,
+    REQUEST_DECIDED,
+    REQUEST_HELD,
+    DataplaneError,
+    Request,
+)
 from pyprov.core.socket import Socket, to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import (
@@ -71,7 +78,7 @@ def accept(
         request = take(control, listener)
         peer = to_sockaddr(listener.profile.family, request.peer, request.peer_port)
         group = None
-        if condition is not None:
+        if condition is not None and not request.flags & REQUEST_DECIDED:
             group = _ask(control, listener, request, peer, condition, callback_data)
             if group is DEFERRED:
                 deferred = True

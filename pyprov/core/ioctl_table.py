@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final, cast
 
-from pyprov.core import ioctl_socket
+from pyprov.core import ioctl_condition, ioctl_socket
 from pyprov.core.ioctl import Ioctl
 from pyprov.winsock import ioctls
 from pyprov.winsock.structs import read, write
@@ -30,6 +30,8 @@ def pack_handle(value: object) -> bytes:
 
 
 IOCTLS: Final[dict[int, Ioctl]] = {
+    ioctls.SIO_SET_CONDITION: Ioctl(ioctl_condition.set_condition),
+    ioctls.SIO_GET_CONDITION: Ioctl(ioctl_condition.condition_counts),
     ioctls.FIONBIO: Ioctl(ioctl_socket.set_blocking, unpack_dword),
     ioctls.FIONREAD: Ioctl(ioctl_socket.readable, pack=pack_dword),
     ioctls.SIOCATMARK: Ioctl(ioctl_socket.at_mark, pack=pack_dword),

@@ -54,7 +54,7 @@ READY_SENT: Final = 0x200  # everything written is acknowledged, the FIN include
 # Request.flags
 REQUEST_HELD: Final = 1  # its SYN is unanswered, a verdict is due
 REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN are unknown
-REQUEST_DECIDED: Final = 4  # the listener's program has accepted it: nobody else is asked
+REQUEST_DECIDED: Final = 8  # the listener's program has accepted it: nobody else is asked
 
 # `flags` of send and recv
 IO_PEEK: Final = 1

@@ -72,5 +72,7 @@ LOCAL_QOSABILITY = 50005
 END_TO_END_QOSABILITY = 50006
 INFO_NOT_AVAILABLE = 0xFFFFFFFF
 
-# pyprov's own, under a vendor number that Microsoft does not use: installs a compiled condition.
+# pyprov's own, under a vendor number that Microsoft does not use: install a compiled condition, and
+# ask what it has done.
 SIO_SET_CONDITION = 0x9D560001
+SIO_GET_CONDITION = 0x5D560002

@@ -131,6 +131,19 @@ test_without_timestamps(void)
 		wrong += mss >= 64 ? back.mss > mss : back.mss != 64;
 	}
 	CHECK_EQ(wrong, 0, "the MSS is rounded down, but not below the floor");
+	for (uint8_t decided = 0; decided <= 1; decided++) {
+		for (uint32_t agreed = 0; agreed <= 0xff; agreed += 0x33) {
+			struct pv_cookie cookie = { .mss = 1460,
+				.agreed = (uint8_t)agreed,
+				.decided = decided },
+					 back;
+			struct pv_packet ack = ack_of(&syn, &cookie);
+			bool timestamps = (agreed & PV_AGREED_TIMESTAMPS) != 0;
+
+			wrong += !open(&ack, timestamps, &back) || back.decided != decided;
+		}
+	}
+	CHECK_EQ(wrong, 0, "with and without timestamps it tells who was accepted by a program");
 }
 
 /* Whatever the clock says. */
@@ -222,8 +235,8 @@ test_odds(void)
 			without += pv_cookie_open(&isn, &ack, false, &cookie);
 		}
 	}
-	CHECK_EQ(with, 2 * 8, "of 2^32 guesses with timestamps 16 are right: odds of 2^-28");
-	CHECK_EQ(without, 2 * 64, "without timestamps 128 are: odds of 2^-25");
+	CHECK_EQ(with, 2 * 16, "of 2^32 guesses with timestamps 32 are right: odds of 2^-27");
+	CHECK_EQ(without, 2 * 128, "without timestamps 256 are: odds of 2^-24");
 	with = 0;
 	for (uint32_t i = 0; i < 1000000; i++) {
 		ack.ack = i * 4294;
