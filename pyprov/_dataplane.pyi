@@ -284,6 +284,29 @@ class WireJoin(Pointer):
 class Wire(Pointer): ...
 class Condition(Pointer): ...
 
+class ConditionContext(Pointer):
+    time: int
+    caller: Array[int]
+    callee: Array[int]
+    caller_port: int
+    callee_port: int
+    mss: int
+    window: int
+    scale: int
+    sack: int
+    timestamps: int
+    family: int
+    ttl: int
+    dscp: int
+    data_length: int
+    backlog: int
+    half_open: int
+    load: int
+    qos_given: int
+    sending: Array[int]
+    receiving: Array[int]
+    data: Array[int]
+
 class GeneratorStats(Pointer):
     syns: int
     handshakes: int
@@ -335,6 +358,13 @@ class Lib:
     PV_REQUEST_HELD: Final[int]
     PV_REQUEST_COOKIE: Final[int]
     PV_REQUEST_DECIDED: Final[int]
+    PV_VERDICT_ACCEPT: Final[int]
+    PV_VERDICT_REJECT: Final[int]
+    PV_VERDICT_DROP: Final[int]
+    PV_VERDICT_ASK: Final[int]
+    PV_VERDICTS: Final[int]
+    PV_CONDITION_DATA: Final[int]
+    PV_CONDITION_COUNTERS: Final[int]
     PV_CONDITION_CLAMPED: Final[int]
     PV_CONDITION_FORGOTTEN: Final[int]
     PV_CONDITION_OWN: Final[int]
@@ -476,6 +506,11 @@ class Lib:
     def pv_wire_deadline(self, wire: Wire, /) -> int: ...
     def pv_wire_move(self, wire: Wire, now_ns: int, /) -> int: ...
     def pv_wire_clear(self, wire: Wire, /) -> int: ...
+    def pv_counter_count(self) -> int: ...
+    def pv_counter_name(self, counter: int, /) -> Pointer: ...
+    def pv_counter_text(self, counter: int, /) -> Pointer: ...
+    def pv_counter_kind(self, counter: int, /) -> int: ...
+    def pv_counters(self, engine: Engine, worker: int, out: Pointer, n: int, /) -> int: ...
     def pv_condition_load(
         self,
         code: Pointer,
@@ -497,11 +532,6 @@ class Lib:
     def pv_listener_condition_stats(
         self, engine: Engine, listener: int, out: Array[int], /
     ) -> int: ...
-    def pv_counter_count(self) -> int: ...
-    def pv_counter_name(self, counter: int, /) -> Pointer: ...
-    def pv_counter_text(self, counter: int, /) -> Pointer: ...
-    def pv_counter_kind(self, counter: int, /) -> int: ...
-    def pv_counters(self, engine: Engine, worker: int, out: Pointer, n: int, /) -> int: ...
 
 class FFI:
     NULL: Final[Pointer]

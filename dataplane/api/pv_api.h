@@ -201,8 +201,8 @@ struct pv_request {
 };
 
 enum pv_request_flags {
-	PV_REQUEST_HELD = 1,   /* SYN unanswered, a verdict is due (conditional accept) */
-	PV_REQUEST_COOKIE = 2, /* came by a SYN cookie: options and time of the SYN are unknown */
+	PV_REQUEST_HELD = 1,    /* SYN unanswered, a verdict is due (conditional accept) */
+	PV_REQUEST_COOKIE = 2,  /* came by a SYN cookie: options and time of the SYN are unknown */
 	PV_REQUEST_DECIDED = 8, /* the listener's program has accepted it: nobody else is asked */
 };
 

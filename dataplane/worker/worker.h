@@ -35,9 +35,9 @@ struct pv_worker {
 	struct pv_port *ports; /* the engine's */
 	const struct pv_clock *clock;
 	struct pv_worker_cycles cycles;
-	struct pv_handover *handover; /* io/handover.h; NULL with one worker */
+	struct pv_handover *handover;  /* io/handover.h; NULL with one worker */
 	uint64_t load_from, load_busy; /* TSC, busy cycles: where the load is counted from */
-	uint32_t woken;               /* bit w: frames were given to worker w in this turn */
+	uint32_t woken;                /* bit w: frames were given to worker w in this turn */
 	uint16_t n_port;
 	uint8_t step;
 	bool stopping;       /* a stop command came: flush, then end */
