@@ -299,4 +299,15 @@ def with_tos(frame, tos):
     return bytes(packet)
 
 
-__all__ = ["CE", "ECT", "Flow", "Sent", "blocks_of", "in_flight", "split", "stamps_of", "with_tos", "words"]
+__all__ = [
+    "CE",
+    "ECT",
+    "Flow",
+    "Sent",
+    "blocks_of",
+    "in_flight",
+    "split",
+    "stamps_of",
+    "with_tos",
+    "words",
+]
