@@ -83,13 +83,13 @@ class Runner:
         """Free it."""
         lib.pv_condition_free(self._condition)
 
-    def run(self, contexts: bytes) -> list[int]:
+    def run(self, contexts: bytes) -> bytes:
         """Decide requests that lie one behind the other as ConnectionRequest.pack made them."""
         out = bytearray(len(contexts) // ffi.sizeof("struct pv_condition_context"))
         requests = ffi.from_buffer("struct pv_condition_context[]", contexts)
         verdicts = ffi.from_buffer("uint8_t[]", out, require_writable=True)
         lib.pv_condition_run(self._condition, requests, verdicts, len(out))
-        return list(out)
+        return bytes(out)
 
     def decide(self, requests: Sequence[ConnectionRequest]) -> list[Verdict]:
         """Decide requests in turn."""

@@ -31,7 +31,7 @@ from pyprov.runtime.generator import (
     tsc_hz,
     worker_load,
 )
-from pyprov.tools.bench import accept_server
+from pyprov.tools.bench import accept_server, compiled
 from pyprov.tools.bench.latency import percentiles
 from pyprov.tools.errors import Failed, Unusable
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ipv6", action="store_true")
     parser.add_argument("--handshake", choices=list(_COOKIES), default="auto")
     parser.add_argument("--close", choices=["none", "rst", "fin"], default="rst")
-    parser.add_argument("--condition", choices=["none", "python"], default="none")
+    parser.add_argument("--condition", choices=["none", "compiled", "python"], default="none")
     parser.add_argument("--deliver", choices=["count", "batch", "socket"], default="count")
     parser.add_argument("--flood", type=float, default=0.0, help="spoofed SYNs for each client's")
     parser.add_argument("--rate", type=int, default=0, help="clients' SYNs a second, open loop")
@@ -187,6 +187,8 @@ class Bench:
 
     def _measure(self, dataplane: Dataplane) -> Phase:
         server = self._server(dataplane)
+        if self._arguments.condition == "compiled":
+            server.install(compiled.program())
         generator = Generator(dataplane, self._load(), cpu=self._generator_cpu)
         phase = Phase()
         ended = threading.Event()
@@ -289,6 +291,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "line_rate": line_rate(arguments, handshakes["median"]),
         "generator": {"bad": last.bad, "lost": last.lost, "refused": last.refused},
     }
+    if arguments.condition == "compiled":
+        document |= _condition_cost(arguments, spent["median"])
     if arguments.flood:
         first = rate.borders[0].stats
         document["goodput_ratio"] = round(
@@ -296,6 +300,19 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         )
         document["flood_per_s"] = round(statistics.median(rate.rates(lambda w: w.stats.flood_sent)))
     return document
+
+
+def _condition_cost(arguments: argparse.Namespace, cycles: float) -> dict[str, object]:
+    """Compare with the same work without a condition, by the steady figure: cycles on one core."""
+    without = Bench(
+        argparse.Namespace(**{**vars(arguments), "condition": "none"}), single_core=True
+    ).run()
+    plain = _spread(without.per_handshake())["median"]
+    return {
+        "decision_ns": round(compiled.decision_ns(), 1),
+        "cycles_without_condition": round(plain, 1),
+        "rate_ratio": round(plain / cycles, 3),
+    }
 
 
 def _counted(arguments: argparse.Namespace) -> bool:
@@ -322,6 +339,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"handshakes/s      {document['handshakes_per_s']:>12,}   {_range(spread)}")
     print(f"accepts/s         {document['accepts_per_s']:>12,}   deliver {arguments.deliver}")
     print(f"cycles/handshake  {document['cycles_per_handshake']:>12}   TSC, server side, one core")
+    if "decision_ns" in document:
+        print(f"decision          {document['decision_ns']:>12}   ns, compiled")
+        without = document["cycles_without_condition"]
+        print(f"without condition {without:>12}   cycles; rate ratio {document['rate_ratio']}")
     print(f"latency us        {document['latency_us']}")
     print(f"line rate         {document['line_rate']}")
     print(f"drops             {document['drops']}")

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from pyprov import spi
+from pyprov.conditions import Program
 from pyprov.core.port import (
     CLOSE_ABORT,
     READY_ACCEPT,
@@ -48,6 +49,9 @@ def condition(  # noqa: PLR0913, PLR0917  (Winsock's eight parameters)
 class Server(Protocol):
     """Takes requests for as long as the benchmark lasts."""
 
+    def install(self, program: Program) -> None:
+        """Let the worker run a condition for each request."""
+
     @property
     def accepts(self) -> int:
         """Requests taken so far."""
@@ -69,6 +73,10 @@ class CountServer:
         self._wait = wait
         self.listener = dataplane.listen(params)
         start_service(dataplane, self.listener, Service.COUNT)
+
+    def install(self, program: Program) -> None:
+        """Install it."""
+        self._dataplane.set_condition(self.listener, program)
 
     @property
     def accepts(self) -> int:
@@ -95,6 +103,10 @@ class BatchServer:
         self._waiter = dataplane.open_waiter()
         self.listener = dataplane.listen(params)
         self.accepts = 0
+
+    def install(self, program: Program) -> None:
+        """Install it."""
+        self._dataplane.set_condition(self.listener, program)
 
     def serve(self, running: Callable[[], bool]) -> None:
         """Take and let go in bursts; sleep when nothing waits."""
@@ -129,6 +141,10 @@ class SocketServer:
         provider.WSPBind(self._listener, address)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
         self.accepts = 0
+
+    def install(self, program: Program) -> None:
+        """Install it."""
+        self._spi.WSPIoctl(self._listener, spi.SIO_SET_CONDITION, program)
 
     def serve(self, running: Callable[[], bool]) -> None:
         """Take them one by one, blocking."""
