@@ -178,6 +178,11 @@ class ConnectParams(Pointer):
     recv_buffer: int
     send_buffer: int
     qos: int
+    rto_initial: int
+    syn_retries: int
+    timestamps: int
+    ttl: int
+    tos: int
 
 class Iov(Pointer):
     base: Pointer
@@ -218,6 +223,12 @@ class Info(Pointer):
     last_data_recv: int
     last_ack_recv: int
     notsent: int
+    rcv_buffer: int
+    fast_retrans: int
+    timeouts: int
+    dup_acks: int
+    syn_retrans: int
+    bytes_reordered: int
     bytes_sent: int
     bytes_received: int
     bytes_acked: int
@@ -445,6 +456,7 @@ class Lib:
     def pv_listener_close(self, engine: Engine, listener: int, /) -> int: ...
     def pv_accept(self, engine: Engine, listener: int, out: Pointer, n: int, /) -> int: ...
     def pv_defer(self, engine: Engine, listener: int, request: Pointer, /) -> int: ...
+    def pv_source(self, engine: Engine, peer: Addr, local: Addr, /) -> int: ...
     def pv_connect(self, engine: Engine, params: ConnectParams, handle: Pointer, /) -> int: ...
     def pv_send(self, engine: Engine, handle: int, iov: Pointer, n: int, flags: int, /) -> int: ...
     def pv_recv(self, engine: Engine, handle: int, iov: Pointer, n: int, flags: int, /) -> int: ...
@@ -542,6 +554,8 @@ class FFI:
     def new(self, cdecl: Literal["struct pv_config *"], /) -> Config: ...
     @overload
     def new(self, cdecl: Literal["struct pv_tcp_config *"], /) -> TcpConfig: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_addr *"], /) -> Addr: ...
     @overload
     def new(self, cdecl: Literal["struct pv_listen_params *"], /) -> ListenParams: ...
     @overload

@@ -279,6 +279,20 @@ pv_recv_many(struct pv_engine *engine, const uint64_t *handles, const struct pv_
 }
 
 int
+pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_addr *local)
+{
+	struct pv_addr addr[2] = { *peer };
+	struct pv_command c = { .kind = PV_CMD_SOURCE, .p = addr };
+	int rc = pv_engine_usable(engine);
+
+	if (rc != 0)
+		return rc;
+	rc = pv_engine_ask(engine, 0, &c);
+	*local = addr[1];
+	return rc;
+}
+
+int
 pv_set_option(struct pv_engine *engine, uint64_t handle, int option, uint64_t value)
 {
 	struct pv_command c = {

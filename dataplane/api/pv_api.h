@@ -138,8 +138,7 @@ struct pv_config {
 	uint16_t nap_us, nap_max_us; /* where no device can wake it: the first nap, the longest */
 };
 
-/* ---- process and engine
- * ----------------------------------------------------------------------------------------- */
+/* ---- process and engine ---- */
 
 struct pv_engine;
 
@@ -182,8 +181,7 @@ int pv_engine_collect(
  * connections count (not secret rotation, neighbour ageing and the like). */
 uint64_t pv_engine_deadline(struct pv_engine *engine, bool housekeeping);
 
-/* ---- handles, requests, status
- * ----------------------------------------------------------------------------------- */
+/* ---- handles, requests, status ---- */
 
 /* 64 bits: worker 8, index 24, generation 32 (never 0). A listener's worker field is
  * PV_HANDLE_LISTENER. */
@@ -248,9 +246,7 @@ struct pv_status {
 const struct pv_status *pv_status_of(struct pv_engine *engine,
 		uint64_t handle); /* NULL: not a handle of this engine; stale: see generation */
 
-/* ---- listeners
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- listeners ---- */
 
 struct pv_listen_params {
 	struct pv_addr local;              /* zero: any (v4 and v6 by family) */
@@ -278,9 +274,7 @@ int pv_accept(struct pv_engine *engine, uint64_t listener, struct pv_request *ou
 /* Puts one request back at the head (CF_DEFER, or no descriptor left). */
 int pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *request);
 
-/* ---- connections
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- connections ---- */
 
 struct pv_connect_params {
 	struct pv_addr local, peer; /* local zero: from the route */
@@ -288,7 +282,12 @@ struct pv_connect_params {
 			peer_port; /* local 0: ephemeral, on a worker that will own the answer */
 	uint32_t recv_buffer, send_buffer; /* 0: as configured */
 	uint32_t qos;                      /* index of a block registered before; 0: none */
-	uint8_t pad[4];
+	uint16_t rto_initial;              /* ms until the SYN is repeated; 0: as configured */
+	uint8_t syn_retries;               /* how often it is, plus 1; 0: as configured */
+	uint8_t timestamps;                /* 1: offered, 2: not; 0: as configured */
+	uint8_t ttl;                       /* 0: as configured */
+	uint8_t tos;                       /* with bit 0: this one; 0: as configured */
+	uint8_t pad[6];
 };
 
 struct pv_iov {
@@ -304,6 +303,8 @@ enum pv_close_how { PV_CLOSE_GRACEFUL = 0, PV_CLOSE_ABORT = 1, PV_CLOSE_DETACH =
  * byte, -EAGAIN: it is announced only, -EINVAL: there is none, or it is in the stream. */
 enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4, PV_IO_WHOLE = 8 };
 
+/* Our address in a connection with peer. -ENETUNREACH. */
+int pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_addr *local);
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
 /* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE
  * after shutdown, or the connection's error. */
@@ -369,7 +370,11 @@ struct pv_info {
 	uint32_t total_retrans, reordering, dsack_dups;
 	uint32_t last_data_sent, last_data_recv, last_ack_recv; /* ago */
 	uint32_t notsent;
-	uint32_t pad;
+	uint32_t rcv_buffer; /* bytes */
+	/* episodes of fast retransmission and of time-outs; duplicate ACKs that came; SYNs sent
+	   again */
+	uint32_t fast_retrans, timeouts, dup_acks, syn_retrans;
+	uint64_t bytes_reordered; /* came out of order */
 	uint64_t bytes_sent, bytes_received, bytes_acked, bytes_retrans;
 	uint64_t segs_out, segs_in, data_segs_out, data_segs_in;
 	uint64_t pacing_rate, rwnd_limited, sndbuf_limited;
@@ -379,9 +384,7 @@ int pv_get_info(struct pv_engine *engine, uint64_t handle, struct pv_info *out);
 /* Handles of live connections, from *cursor on (0 at first); for statistics. */
 int pv_connections(struct pv_engine *engine, uint64_t *handles, uint32_t n, uint64_t *cursor);
 
-/* ---- waiting
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting ---- */
 
 /* One changed handle. */
 struct pv_ready {
@@ -420,8 +423,7 @@ int pv_waiter_take(struct pv_engine *engine, int waiter, struct pv_ready *out, u
 int pv_waiter_wait(struct pv_engine *engine, int waiter, int64_t timeout_ns, int also);
 int pv_waiter_ring(struct pv_engine *engine, int waiter); /* wakes its sleeper, from any thread */
 
-/* ---- traffic generator: the client side of an accept benchmark
- * ------------------------------------------------------- */
+/* ---- traffic generator: the client side of an accept benchmark ---- */
 
 enum pv_generator_close {
 	PV_GENERATOR_CLOSE_NONE = 0,
@@ -529,9 +531,7 @@ int pv_service_read(struct pv_engine *engine, int worker, struct pv_service_stat
 #define PV_LATENCY_BUCKETS 1024
 uint64_t pv_latency_floor(uint32_t bucket);
 
-/* ---- emulated wire between two ports
- * ---------------------------------------------------------------------------------
- */
+/* ---- emulated wire between two ports ---- */
 
 /* What a wire does to the frames in one direction. Shares are frames in a million. */
 struct pv_wire_params {
@@ -581,9 +581,7 @@ uint64_t pv_wire_deadline(struct pv_wire *wire);
 int pv_wire_move(struct pv_wire *wire, uint64_t now_ns);
 int pv_wire_clear(struct pv_wire *wire); /* what flies vanishes */
 
-/* ---- counters
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- counters ---- */
 
 uint32_t pv_counter_count(void);
 const char *pv_counter_name(uint32_t counter);

@@ -41,6 +41,7 @@ enum pv_command_kind {
 	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
 	PV_CMD_SERVICE,
 	PV_CMD_CONDITION, /* handle of a listener, p: struct pv_condition *, or NULL [answered] */
+	PV_CMD_SOURCE,    /* p: struct pv_addr[2], the peer's and, answered, ours [answered] */
 	PV_CMD_KINDS
 };
 

@@ -194,6 +194,7 @@ pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 		dlv.duplicate = is_duplicate(pcb, p, &dlv);
 	if (dlv.rtt != 0)
 		pv_rtt_minimum(&d->rtt, dlv.rtt, ctx->now);
+	d->stats.dup_acks += dlv.duplicate;
 	if (pv_unlikely((p->flags & PV_TCP_ECE) != 0) && (pcb->flags & PV_PCB_ECN) != 0)
 		pv_recovery_ece(ctx, pcb);
 	if (pv_unlikely(d->recovery != PV_OPEN || dlv.duplicate || dlv.sacked != 0 || dlv.dsack ||

@@ -74,8 +74,11 @@ enum pv_limited { PV_LIMITED_NOT, PV_LIMITED_WINDOW, PV_LIMITED_BUFFER };
 struct pv_conn_stats {
 	uint64_t bytes_sent, bytes_received, bytes_resent;
 	uint64_t segs_out, segs_in, data_segs_out, data_segs_in;
-	uint64_t limited[3];     /* ns, by enum pv_limited */
+	uint64_t limited[3]; /* ns, by enum pv_limited */
+	uint64_t bytes_reordered;
 	uint32_t resent, dsacks; /* segments */
+	uint32_t fast, timeouts; /* episodes */
+	uint32_t dup_acks, syns_resent;
 };
 
 struct pv_conn_data {
@@ -151,7 +154,8 @@ struct pv_conn_data {
 	uint64_t pace_rate, pace_next;
 	uint32_t keepalive_count;
 	uint16_t mss_most; /* SND.MSS at the start: it never grows beyond */
-	uint16_t pad1;
+	uint8_t syn_retries;
+	uint8_t pad1;
 	int32_t soft_error;   /* what ICMP said last; reported if the connection times out */
 	uint32_t mtu_claim;   /* an ICMP message's, not believed while segments of that size arrive;
 				 0: none */

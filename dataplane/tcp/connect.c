@@ -160,9 +160,10 @@ static void
 offer(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_connect_params *params)
 {
 	const struct pv_tcp_config *config = &ctx->tcp_config;
+	bool timestamps = params->timestamps != 0 ? params->timestamps == 1 : config->timestamps;
 
 	pcb->flags |= PV_PCB_ACTIVE | (config->sack ? PV_PCB_SACK : 0) |
-		      (config->timestamps ? PV_PCB_TIMESTAMPS : 0) |
+		      (timestamps ? PV_PCB_TIMESTAMPS : 0) |
 		      (config->window_scale ? PV_PCB_WSCALE : 0) |
 		      (config->ecn || config->congestion == PV_CC_DCTCP ? PV_PCB_ECN : 0) |
 		      (config->nagle ? 0 : PV_PCB_NODELAY);
@@ -174,8 +175,8 @@ offer(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_connect_params *pa
 		pcb->flags |= PV_PCB_RECV_FIXED;
 	pcb->snd_buffer = params->send_buffer;
 	pcb->rcv_wscale = config->window_scale ? pv_window_scale(config, pcb->rcv_buffer) : 0;
-	pcb->ttl = config->ttl;
-	pcb->tos = (uint8_t)(config->dscp << 2);
+	pcb->ttl = params->ttl != 0 ? params->ttl : config->ttl;
+	pcb->tos = params->tos != 0 ? params->tos & 0xfc : (uint8_t)(config->dscp << 2);
 	pcb->listener = 0xffff;
 	pcb->rcv_mss = own_mss(ctx, pcb);
 	pcb->snd_mss = default_mss(pcb->is_v4);
@@ -218,6 +219,11 @@ pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_para
 	pv_conn_set_state(ctx, pcb, PV_SYN_SENT);
 	pv_count(&ctx->counters, PV_C_TCP_CONNECTS);
 	pcb->data->stalled_since = ctx->now;
+	pcb->data->syn_retries =
+			(uint8_t)(params->syn_retries != 0 ? params->syn_retries - 1u :
+							     pcb->data->config->syn_retries);
+	if (params->rto_initial != 0)
+		pcb->data->rtt.rto = params->rto_initial * PV_MS;
 	pv_connect_send_syn(ctx, pcb);
 	pv_conn_timer_set(ctx, pcb, PV_CONN_RETRANSMIT, ctx->now + pcb->data->rtt.rto);
 	return 0;
@@ -229,11 +235,12 @@ pv_connect_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (d->backoff >= d->config->syn_retries) {
+	if (d->backoff >= d->syn_retries) {
 		pv_conn_destroy(ctx, pcb, d->soft_error != 0 ? d->soft_error : -ETIMEDOUT, false);
 		return false;
 	}
 	d->backoff++;
+	d->stats.syns_resent++;
 	pcb->flags |= PV_PCB_SYN_LOST;
 	pv_rtt_back_off(&d->rtt, d->config->rto_max * PV_MS);
 	pv_count(&ctx->counters, PV_C_TCP_RETRANSMITTED);

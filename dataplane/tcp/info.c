@@ -60,6 +60,11 @@ from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 	out->snd_ssthresh = d->ssthresh;
 	count_segments(d, out);
 	out->total_retrans = stats->resent;
+	out->fast_retrans = stats->fast;
+	out->timeouts = stats->timeouts;
+	out->dup_acks = stats->dup_acks;
+	out->syn_retrans = stats->syns_resent;
+	out->bytes_reordered = stats->bytes_reordered;
 	out->reordering = (d->flags & PV_DATA_REORDER_SEEN) != 0;
 	out->dsack_dups = stats->dsacks;
 	out->last_data_sent = ago(ctx, d->last_sent);
@@ -102,6 +107,7 @@ pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out)
 	out->pmtu = pv_ip_mtu((struct pv_ctx *)ctx, &pcb->tuple.peer);
 	out->snd_wnd = pcb->snd_wnd;
 	out->rcv_wnd = pcb->rcv_adv - pcb->rcv_nxt;
+	out->rcv_buffer = pcb->rcv_buffer != 0 ? pcb->rcv_buffer : ctx->tcp_config.recv_buffer;
 	out->rto = us(ctx->tcp_config.rto_initial * PV_MS);
 	out->congestion = ctx->tcp_config.congestion;
 	out->established_ns = pcb->established_ns;

@@ -41,7 +41,7 @@ pv_keepalive_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		return true;
 	}
 	if (d->probes >= d->keepalive_count) {
-		pv_conn_destroy(ctx, pcb, -ETIMEDOUT, true);
+		pv_conn_destroy(ctx, pcb, -ENETRESET, true);
 		return false;
 	}
 	d->probes++;

@@ -47,6 +47,7 @@ pv_recovery_start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->prr_flight = pv_conn_flight(pcb);
 	d->flags &= ~(uint32_t)(PV_DATA_RESCUED | PV_DATA_TLP_OPEN | PV_DATA_TLP_RESENT);
 	d->cwnd = pv_conn_pipe(pcb, d) + pcb->snd_mss; /* the first retransmission leaves at once */
+	d->stats.fast++;
 	pv_count(&ctx->counters, PV_C_TCP_FAST_RETRANSMIT);
 }
 

@@ -75,6 +75,7 @@ pv_rto_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		d->backoff++;
 	if (!pv_rto_patience(ctx, pcb, d->backoff))
 		return false;
+	d->stats.timeouts++;
 	pv_count(&ctx->counters, PV_C_TCP_RTO);
 	pv_pmtu_timeout(ctx, pcb);
 	pv_recovery_timeout(ctx, pcb);

@@ -147,8 +147,10 @@ out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	struct pv_range twice;
 	enum pv_kept kept = pv_reassembly_insert(&ctx->conns->pieces, &d->ooo, &segment, &twice);
 
-	if (kept == PV_KEPT)
+	if (kept == PV_KEPT) {
 		p->mbuf = NULL;
+		d->stats.bytes_reordered += p->payload_len;
+	}
 	if (twice.left != twice.right)
 		pv_ack_duplicate(ctx, pcb, twice.left, twice.right);
 	/* Who counts duplicate ACKs gets one for each segment (RFC 5681 4.2); that of a FIN

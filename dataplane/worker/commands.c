@@ -149,6 +149,14 @@ do_condition(struct pv_worker *w, const struct pv_command *c)
 	return pv_tcp_listener_condition(&w->ctx, c->handle, c->p);
 }
 
+static int
+do_source(struct pv_worker *w, const struct pv_command *c)
+{
+	struct pv_addr *addr = c->p;
+
+	return pv_ip_source(&w->ctx, &addr[0], &addr[1]) ? 0 : -ENETUNREACH;
+}
+
 static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_LISTEN] = do_listen,
 	[PV_CMD_LISTEN_UPDATE] = do_listen_update,
@@ -167,6 +175,7 @@ static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_STOP] = do_stop,
 	[PV_CMD_SERVICE] = do_service,
 	[PV_CMD_CONDITION] = do_condition,
+	[PV_CMD_SOURCE] = do_source,
 };
 
 void

@@ -88,4 +88,9 @@ def _params(socket: Socket, peer: Address) -> ConnectParams:
         local_port=local_port,
         recv_buffer=buffer_size(options.recv_buffer),
         send_buffer=buffer_size(options.send_buffer),
+        rto_initial=options.first_rto or 0,
+        syn_retries=options.syn_retries,
+        timestamps=options.timestamps,
+        ttl=options.hops or 0,
+        tos=options.tos,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import naming
@@ -195,11 +196,11 @@ def _info(control: Control, socket: Socket) -> Info | None:
     """Return what the dataplane knows of a connection, None without one."""
     if socket.state is State.CONNECTING:
         poll_connect(control, socket)
-    if socket.state is not State.CONNECTED:
+    if socket.state is not State.CONNECTED or control.status(socket).error:
         return None
     try:
         return control.dataplane.info(socket.handle)
     except DataplaneError as failure:
-        if control.status(socket).error:
-            return None  # it has ended
+        if failure.error in {-errno.ENOTCONN, -errno.EBADF}:
+            return None  # it has just ended
         raise translate(failure) from failure

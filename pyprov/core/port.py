@@ -27,10 +27,20 @@ import errno
 import ipaddress
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+
+# ruff: noqa: PLC0414, TC001 - core/params.py is part of the port
+from pyprov.core.params import ANY_ADDRESS as ANY_ADDRESS
+from pyprov.core.params import OVERFLOW_DROP as OVERFLOW_DROP
+from pyprov.core.params import OVERFLOW_RESET as OVERFLOW_RESET
+from pyprov.core.params import SYN_COOKIES_ALWAYS as SYN_COOKIES_ALWAYS
+from pyprov.core.params import SYN_COOKIES_AUTO as SYN_COOKIES_AUTO
+from pyprov.core.params import SYN_COOKIES_NEVER as SYN_COOKIES_NEVER
+from pyprov.core.params import ConnectParams as ConnectParams
+from pyprov.core.params import Info as Info
+from pyprov.core.params import ListenParams as ListenParams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,14 +82,6 @@ CLOSE_GRACEFUL: Final = 0
 CLOSE_ABORT: Final = 1
 CLOSE_DETACH: Final = 2
 
-# What a listener does with a SYN when its queue or the half-open table is full.
-OVERFLOW_DROP: Final = 0
-OVERFLOW_RESET: Final = 1
-
-SYN_COOKIES_AUTO: Final = 0
-SYN_COOKIES_ALWAYS: Final = 1
-SYN_COOKIES_NEVER: Final = 2
-
 # `option` of set_option; times in milliseconds, sizes in bytes
 OPT_NODELAY: Final = 1
 OPT_KEEPALIVE: Final = 2
@@ -96,7 +98,6 @@ OPT_CONGESTION: Final = 12
 OPT_OOB_INLINE: Final = 13
 OPT_RATE: Final = 14  # pacing, bytes a second; 0: none
 
-ANY_ADDRESS: Final = bytes(16)
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 Buffers: TypeAlias = "Buffer | Sequence[Buffer]"
@@ -193,120 +194,6 @@ class OwnAddress(NamedTuple):
     address: bytes
     prefix: int  # bits of the address's own family
     port: int  # index of the port that has it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListenParams:
-    """What a listener is made of.
-
-    Attributes:
-        local: the address, ANY_ADDRESS for all of the family.
-        port: 1..65535.
-        family: 4, 6, or 46 for both.
-        backlog: waiting requests over all workers, 1..the configured limit.
-        conditional: hold SYNs for a verdict.
-        paused: answer every SYN with RST.
-        reuse: share address and port with other listeners that say so too.
-        recv_buffer: bytes for accepted connections; 0: as configured.
-        send_buffer: the same.
-        backlog_overflow: OVERFLOW_*, for a full accept queue.
-        half_open_overflow: OVERFLOW_*, for a full half-open table without cookies.
-        syn_cookies: SYN_COOKIES_*.
-    """
-
-    local: bytes = ANY_ADDRESS
-    port: int
-    family: int = 4
-    backlog: int = 5
-    conditional: bool = False
-    paused: bool = False
-    reuse: bool = False
-    recv_buffer: int = 0
-    send_buffer: int = 0
-    backlog_overflow: int = OVERFLOW_RESET
-    half_open_overflow: int = OVERFLOW_DROP
-    syn_cookies: int = SYN_COOKIES_AUTO
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectParams:
-    """Where an active open goes.
-
-    Attributes:
-        peer: the other end's address.
-        peer_port: its port.
-        local: our address, ANY_ADDRESS: by the route.
-        local_port: 0: an ephemeral one.
-        recv_buffer: bytes; 0: as configured.
-        send_buffer: the same.
-        qos: index of a block registered before; 0: none.
-    """
-
-    peer: bytes
-    peer_port: int
-    local: bytes = ANY_ADDRESS
-    local_port: int = 0
-    recv_buffer: int = 0
-    send_buffer: int = 0
-    qos: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Info:
-    """What a connection knows about itself, as TCP_INFO does.
-
-    Times are microseconds, windows and thresholds bytes, `unacked` to `dsack_dups` segments,
-    `pacing_rate` bytes a second; `established_ns` is engine time, 0 before it is established.
-    `options`: 1 timestamps, 2 SACK, 4 window scale, 8 ECN. `recovery`: 0 open, 1 disorder,
-    2 recovery, 3 loss.
-    """
-
-    local: bytes
-    peer: bytes
-    local_port: int
-    peer_port: int
-    state: int
-    options: int
-    snd_wscale: int
-    rcv_wscale: int
-    recovery: int
-    backoff: int
-    probes: int
-    congestion: int
-    snd_mss: int
-    rcv_mss: int
-    pmtu: int
-    rto: int
-    srtt: int
-    rttvar: int
-    min_rtt: int
-    snd_cwnd: int
-    snd_ssthresh: int
-    snd_wnd: int
-    rcv_wnd: int
-    unacked: int
-    sacked: int
-    lost: int
-    retrans: int
-    total_retrans: int
-    reordering: int
-    dsack_dups: int
-    last_data_sent: int
-    last_data_recv: int
-    last_ack_recv: int
-    notsent: int
-    bytes_sent: int
-    bytes_received: int
-    bytes_acked: int
-    bytes_retrans: int
-    segs_out: int
-    segs_in: int
-    data_segs_out: int
-    data_segs_in: int
-    pacing_rate: int
-    rwnd_limited: int
-    sndbuf_limited: int
-    established_ns: int
 
 
 class Status(Protocol):
@@ -484,6 +371,13 @@ class Dataplane(Protocol):
         """Return what the listener's program has done so far; None: it has none."""
 
     # Connections
+
+    def source(self, peer: bytes) -> bytes:
+        """Return our address in a connection with a peer.
+
+        Raises:
+            DataplaneError: -ENETUNREACH.
+        """
 
     def connect(self, params: ConnectParams) -> int:
         """Begin an active open; its end is READY_CONNECT with Status.error.

@@ -256,6 +256,12 @@ class EngineDataplane:
 
     # Connections
 
+    def source(self, peer: bytes) -> bytes:
+        theirs, ours = ffi.new("struct pv_addr *"), ffi.new("struct pv_addr *")
+        ffi.buffer(theirs.b)[:] = peer
+        check(lib.pv_source(self.engine, theirs, ours), "source")
+        return bytes(ffi.buffer(ours.b))
+
     def connect(self, params: ConnectParams) -> int:
         record = ffi.new("struct pv_connect_params *")
         ffi.buffer(record.local.b)[:] = params.local
@@ -265,6 +271,11 @@ class EngineDataplane:
         record.recv_buffer = params.recv_buffer
         record.send_buffer = params.send_buffer
         record.qos = params.qos
+        record.rto_initial = params.rto_initial
+        record.syn_retries = 0 if params.syn_retries is None else params.syn_retries + 1
+        record.timestamps = 0 if params.timestamps is None else 2 - params.timestamps
+        record.ttl = params.ttl
+        record.tos = 0 if params.tos is None else params.tos | 1
         handle = ffi.new("uint64_t *")
         check(lib.pv_connect(self.engine, record, handle), "connect")
         return handle[0]

@@ -11,11 +11,9 @@ them with `fake.scheduler.spawn`. The test plays the network:
     fake.on_connect = lambda _: 0                        # how active opens end (None: never)
 """
 
-import contextlib
 import errno
 import heapq
 import itertools
-import os
 import select
 import threading
 from dataclasses import dataclass, field
@@ -23,8 +21,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pyprov.core import port
-from pyprov.core.port import DataplaneError, Ready, Request
+from pyprov.core.port import DataplaneError, Request
 from pyprov.tools.lab.schedule import Scheduler
+from tests.python.fake_waiter import FakeWaiter
 
 SECOND = 1_000_000_000
 
@@ -123,89 +122,6 @@ class FakePeer:
 
     def status_unacked(self):
         return len(self.received) - self.status.tx_acked
-
-
-class FakeWaiter:
-    def __init__(self, fake, fd=None):
-        self.fake = fake
-        self.watches = {}
-        self.changed = {}
-        self.rung = False
-        self.signal = fd is not None
-        self.own_fd = None if self.signal else os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self.fd = fd if self.signal else self.own_fd
-
-    def watch(self, handle, mask, *, once=False, cookie=0):
-        connection = self.fake.record(handle, "watch")
-        self.watches.pop(handle, None)
-        self.changed.pop(handle, None)
-        if not mask:
-            return
-        self.watches[handle] = (mask, once, cookie)
-        if connection.status.ready & mask and (not self.signal or once):
-            self.report(handle)
-
-    def watch_since(self, handle, mask, seen):
-        status = self.fake.record(handle, "watch").status
-        self.watches.pop(handle, None)
-        self.changed.pop(handle, None)
-        self.watches[handle] = (mask, False, 0)
-        if port.moves(status, mask) != seen:
-            self.report(handle)
-
-    def report(self, handle):
-        _, once, cookie = self.watches[handle]
-        if once:
-            del self.watches[handle]
-        if not self.signal:
-            self.changed[handle] = cookie
-        os.eventfd_write(self.fd, 1)
-
-    def take(self, n=256):
-        taken = []
-        for handle in list(self.changed)[:n]:
-            cookie = self.changed.pop(handle)
-            known = self.fake.records.get(handle)
-            taken.append(Ready(handle, cookie, known.status.ready if known else 0))
-        if not self.changed:
-            self.drain()
-        return taken
-
-    def wait(self, timeout_ns=None):
-        self.fake.block(lambda: bool(self.changed) or self.rung, timeout_ns)
-        if self.rung:
-            self.rung = False
-            self.drain()
-            return True
-        return bool(self.changed)
-
-    def wait_for(self, handle, mask, timeout_ns=None):
-        status = self.fake.record(handle, "wait_for").status
-
-        def ready():
-            return status.ready & mask if handle in self.fake.records else 0
-
-        self.fake.block(lambda: ready() or self.rung or handle not in self.fake.records, timeout_ns)
-        self.rung = False
-        return ready()
-
-    def ring(self):
-        self.rung = True
-        os.eventfd_write(self.fd, 1)
-
-    def drain(self):
-        with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self.fd)
-
-    def fileno(self):
-        return self.fd
-
-    def close(self):
-        if self in self.fake.waiters:
-            self.fake.waiters.remove(self)
-        if self.own_fd is not None:
-            os.close(self.own_fd)
-            self.own_fd = None
 
 
 class FakeDataplane:
@@ -416,6 +332,16 @@ class FakeDataplane:
             waiter.changed.pop(record.handle, None)
 
     # Connections
+
+    def source(self, peer):
+        self.check("source")
+        mapped = peer[:12] == bytes(10) + b"\xff\xff"
+        if peer in self.own:
+            return peer
+        near = port.pack_address("10.9.0.2" if mapped else "fd09::2")
+        if peer[: 15 if mapped else 8] != near[: 15 if mapped else 8]:
+            raise DataplaneError(-errno.ENETUNREACH, "source")
+        return near
 
     def connect(self, params):
         self.check("connect")
