@@ -27,6 +27,7 @@ from pyprov.core.port import (
 )
 from pyprov.core.socket import Socket, to_sockaddr
 from pyprov.core.states import Call, State, check
+from pyprov.core.transfer import give_way
 from pyprov.winsock.codes import (
     WSAEACCES,
     WSAECONNREFUSED,
@@ -99,6 +100,8 @@ def take(control: Control, listener: Socket) -> Request:
         WSAError: WSAEWOULDBLOCK, WSAEINTR, WSAENOTSOCK.
     """
     accept_one = control.dataplane.accept
+    if listener.lanes is not None:
+        give_way(control, listener, listener.lanes.accept)
     try:
         while True:
             request = accept_one(listener.handle)
@@ -123,6 +126,8 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
     check(Call.ACCEPT, listener.state)
     count = 0
     try:
+        if listener.lanes is not None and len(rows):
+            give_way(control, listener, listener.lanes.accept)
         while len(rows):
             try:
                 count = control.dataplane.accept_many(listener.handle, rows)
@@ -173,7 +178,7 @@ def admit(
         put_back(control, listener, request)
         raise
     if group is not None or (listener.binding is not None and listener.binding.exclusive):
-        _settle_cold_parts(control, listener, made, group)
+        settle_cold_parts(control, listener, made, group)
     if listener.options.live:
         sockopt.apply(control, made)
     if listener.events is not None:
@@ -181,9 +186,10 @@ def admit(
     return value
 
 
-def _settle_cold_parts(
+def settle_cold_parts(
     control: Control, listener: Socket, made: Socket, group: Group | None
 ) -> None:
+    """Give an accepted socket what few have: its share of an exclusive binding, its group."""
     binding = listener.binding
     with control.lock:
         if binding is not None and binding.exclusive and binding.users:

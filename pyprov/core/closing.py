@@ -13,7 +13,7 @@ from pyprov.core.notification import forget
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
-from pyprov.winsock.codes import WSAEINVAL, WSAEWOULDBLOCK
+from pyprov.winsock.codes import WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
 from pyprov.winsock.constants import SD_BOTH, SD_RECEIVE, SD_SEND
 from pyprov.winsock.errors import WSAError
 
@@ -38,6 +38,8 @@ def shutdown(control: Control, socket: Socket, how: object) -> None:
     if socket.state is State.CONNECTING:
         poll_connect(control, socket)
     check(Call.SHUTDOWN, socket.state)
+    if socket.lanes is not None and socket.lanes.context is socket:
+        raise WSAError(WSAENOTCONN, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
     wanted = _DIRECTIONS.get(how) if isinstance(how, int) else None
     if wanted is None:
         raise WSAError(WSAEINVAL, f"{how!r} is none of SD_RECEIVE, SD_SEND, SD_BOTH")

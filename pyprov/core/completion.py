@@ -111,10 +111,13 @@ def check_request(socket: Socket, overlapped: object, routine: object) -> WSAOVE
 
     Raises:
         WSAError: WSAEFAULT for what is no structure or no routine, WSA_INVALID_HANDLE for an event
-            that is none, WSAEINVAL for a routine on a socket that has a completion port.
+            that is none, WSAEINVAL for a routine on a socket that has a completion port, and for a
+            structure that is in use.
     """
     if not isinstance(overlapped, WSAOVERLAPPED):
         raise WSAError(WSAEFAULT, f"{overlapped!r} is no WSAOVERLAPPED")
+    if overlapped.Internal == PENDING:
+        raise WSAError(WSAEINVAL, "the structure is a pending request's")
     if routine is not None:
         if not callable(routine):
             raise WSAError(WSAEFAULT, f"{routine!r} cannot be called")

@@ -30,6 +30,8 @@ def connect(control: Control, socket: Socket, name: object) -> None:
     """
     if socket.state is State.CONNECTING:
         poll_connect(control, socket)
+    if socket.lanes is not None and socket.lanes.context is socket:
+        raise WSAError(WSAEINVAL, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
     start(control, socket, name)
     if not socket.blocking:
         raise WSAError(WSAEWOULDBLOCK, "the connect has begun")
@@ -41,9 +43,15 @@ def connect(control: Control, socket: Socket, name: object) -> None:
         raise WSAError(code)
 
 
-def start(control: Control, socket: Socket, name: object) -> None:
-    """Begin an active open; the socket is CONNECTING then."""
-    with control.claim(socket, Call.CONNECT) as before:
+def start(
+    control: Control,
+    socket: Socket,
+    name: object,
+    call: Call = Call.CONNECT,
+    state: State = State.CONNECTING,
+) -> None:
+    """Begin an active open for a call; the socket is in that state then."""
+    with control.claim(socket, call) as before:
         peer = _peer(control, socket, name)
         try:
             handle = control.dataplane.connect(_params(socket, peer))
@@ -56,7 +64,7 @@ def start(control: Control, socket: Socket, name: object) -> None:
         socket.peer = peer.to_tuple()
         socket.handle, socket.status, socket.failed = handle, None, False
         socket.before_connect = before
-        if not control.settle(socket, State.CONNECTING):
+        if not control.settle(socket, state):
             let_go(control, handle)
             raise WSAError(WSAEINTR, "the socket was closed during the call")
     if socket.blocked:

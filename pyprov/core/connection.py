@@ -36,7 +36,7 @@ def poll_connect(control: Control, socket: Socket) -> None:
     code = 0 if status.writes else connect_code(status.error)
     now = control.dataplane.now()
     with control.lock:
-        if socket.state is not State.CONNECTING:
+        if socket.state not in {State.CONNECTING, State.CONNECTING_EX}:
             return
         handle = _fail(socket, code) if code else _succeed(socket, now)
         if socket.events is not None:

@@ -18,6 +18,7 @@ from pyprov.winsock.structs import as_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pyprov.core.completion import Request
     from pyprov.core.control import Control
     from pyprov.core.socket import Socket
 
@@ -30,16 +31,15 @@ class IoctlCall(NamedTuple):
         socket: the socket.
         s: the SOCKET that it was called with.
         value: the input as an object.
-        overlapped: as given.
-        routine: as given.
+        request: who is to be told of the end, if the call is overlapped. A code that pends puts it
+            into a lane and raises WSA_IO_PENDING.
     """
 
     control: Control
     socket: Socket
     s: int
     value: object
-    overlapped: object = None
-    routine: object = None
+    request: Request | None = None
 
 
 Run: TypeAlias = Callable[[IoctlCall], object]

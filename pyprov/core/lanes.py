@@ -80,6 +80,9 @@ class Operation:
     def abandon(self, control: Control) -> None:
         """It has failed or was cancelled: undo what it has done to sockets."""
 
+    def moved(self, control: Control) -> None:
+        """It stands in another lane, where it may be tried now."""
+
     def done(self, control: Control) -> None:
         """It has ended, whoever is to be told was told, and it stands in no lane any more."""
 
@@ -182,8 +185,13 @@ def post(control: Control, lane: Lane, operation: Operation) -> Result:
         WSAError: WSA_IO_PENDING if it is not; its error if it has failed already, and nobody is
             told; WSAENOTSOCK.
     """
-    operation.request.begin(control)
-    enter(control, lane, operation)
+    try:
+        operation.request.begin(control)
+        enter(control, lane, operation)
+    except WSAError:
+        operation.abandon(control)
+        operation.done(control)
+        raise
     result = drive(control, operation.socket, lane, operation)
     if result is None:
         raise WSAError(WSA_IO_PENDING)
@@ -238,7 +246,9 @@ def drive(
         finally:
             with control.lock:
                 lane.in_hand = None
-        if result is not MOVED:
+        if result is MOVED:
+            operation.moved(control)
+        else:
             operation.done(control)
 
 
@@ -258,9 +268,10 @@ def _attempt(control: Control, operation: Operation) -> Result | None:
     try:
         return operation.attempt(control)
     except WSAError as error:
-        return Result(int(error.code))
+        code = int(error.code)
     except DataplaneError as error:
-        return Result(int(translate(error).code))
+        code = int(translate(error).code)
+    return Result(operation.cancelled or code)
 
 
 def _put_down(control: Control, socket: Socket, lane: Lane, operation: Operation) -> Result | None:

@@ -57,6 +57,8 @@ def sock_name(control: Control, socket: Socket) -> SockAddr:
     check(Call.SOCK_NAME, socket.state)
     request = socket.request
     if request is not None:
+        if socket.lanes is not None and socket.lanes.context is not None:
+            raise WSAError(WSAEINVAL, "SO_UPDATE_ACCEPT_CONTEXT is yet to come")
         return to_sockaddr(socket.profile.family, request.local, request.local_port)
     if socket.state in {State.CONNECTING, State.CONNECTING_EX, State.CONNECTED}:
         return local_name(control, socket)
@@ -73,6 +75,6 @@ def peer_name(control: Control, socket: Socket) -> SockAddr:
     """
     del control
     check(Call.PEER_NAME, socket.state)
-    if socket.peer is None:
+    if socket.peer is None or (socket.lanes is not None and socket.lanes.context is not None):
         raise WSAError(WSAENOTCONN)
     return socket.peer

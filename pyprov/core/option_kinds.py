@@ -14,6 +14,7 @@ from pyprov.winsock.errors import WSAError
 from pyprov.winsock.structs import LINGER, as_bytes
 
 _DWORD: Final = 4
+_HANDLE: Final = 8
 _LOWEST: Final = -(1 << 31)
 _HIGHEST: Final = 0xFFFF_FFFF
 
@@ -150,6 +151,34 @@ class Bytes:
         return data
 
 
+class Handle:
+    """A SOCKET or its eight bytes; it can only be set."""
+
+    def decode(self, value: object) -> int:
+        """See Kind."""
+        data = as_bytes(value)
+        if data is not None:
+            if len(data) < _HANDLE:
+                raise WSAError(WSAEFAULT, f"{len(data)} bytes given, {_HANDLE} needed")
+            return int.from_bytes(data[:_HANDLE], "little")
+        if not isinstance(value, int):
+            raise WSAError(WSAEFAULT, f"{value!r} is no SOCKET")
+        return value
+
+    def encode(self, value: object, optlen: int) -> bytes:
+        """See Kind."""
+        raise WSAError(WSAEFAULT, f"{value!r} cannot be read into {optlen} bytes")
+
+
+class Nothing(Handle):
+    """An option that is set without a value; one that is given is not looked at."""
+
+    def decode(self, value: object) -> int:
+        """See Kind."""
+        del value
+        return 0
+
+
 DWORD: Final = Number()
 BOOL: Final = Number(truth=True)  # four bytes, no fewer
 SHORT_BOOL: Final = Number(truth=True, fewest=1)
@@ -161,3 +190,5 @@ LINGERING: Final = Linger()
 STRUCTURE: Final = Structure()
 NARROW_INFO: Final = Narrow()
 BYTES: Final = Bytes()
+HANDLE: Final = Handle()
+NOTHING: Final = Nothing()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from pyprov.core import option_facts as facts
 from pyprov.core import option_rules as rules
+from pyprov.core.acceptex import update_accept_context
+from pyprov.core.connectex import update_connect_context
 from pyprov.core.option_kinds import (
     ANY_BOOL,
     BOOL,
@@ -18,8 +20,10 @@ from pyprov.core.option_kinds import (
     BYTES,
     COUNT,
     DWORD,
+    HANDLE,
     LINGERING,
     NARROW_INFO,
+    NOTHING,
     SHORT_BOOL,
     STRUCTURE,
     Kind,
@@ -133,6 +137,8 @@ _SOCKET: Final[dict[int, Option | int]] = {
     o.SO_MAXDG: _NO,
     o.SO_MAXPATHDG: _NO,
     o.SO_CONNECT_TIME: Option(DWORD, facts.connect_time),
+    o.SO_UPDATE_ACCEPT_CONTEXT: Option(HANDLE, set=update_accept_context),
+    o.SO_UPDATE_CONNECT_CONTEXT: Option(NOTHING, set=update_connect_context),
 }
 
 _TCP: Final[dict[int, Option | int]] = {

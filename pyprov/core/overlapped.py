@@ -10,7 +10,6 @@ from pyprov.core.completion import Request, check_request
 from pyprov.core.lanes import (
     RECEIVABLE,
     SENDABLE,
-    Lane,
     Operation,
     Result,
     drive,
@@ -21,7 +20,7 @@ from pyprov.core.lanes import (
 from pyprov.core.notification import after_receive, synchronise
 from pyprov.core.port import DataplaneError
 from pyprov.core.transfer import FLAGS_OUT, check_receive, check_send, skip, views
-from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
+from pyprov.winsock.codes import WSA_IO_PENDING, WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.flags import MSG_OOB, MSG_PEEK, MSG_WAITALL
 
@@ -224,30 +223,8 @@ def send(
 # ---- anything that is done at once
 
 
-class _Once(Operation):
-    """What needs no waiting: a function and how many bytes it has put out."""
-
-    __slots__ = ("function", "value")
-
-    def __init__(
-        self, socket: Socket, request: Request, function: Callable[[], tuple[object, int]]
-    ) -> None:
-        super().__init__(socket, request, 0)
-        self.function = function
-        self.value: object = None
-
-    def attempt(self, control: Control) -> Result | None:
-        """See Operation."""
-        del control
-        self.value, count = self.function()
-        return Result(0, count)
-
-
 def at_once(
-    control: Control,
-    socket: Socket,
-    request: Request,
-    function: Callable[[], tuple[object, int]],
+    control: Control, request: Request, function: Callable[[], tuple[object, int]]
 ) -> object:
     """Do something whose end is told like a request's.
 
@@ -255,11 +232,18 @@ def at_once(
         What the function returned; the number beside it is what counts as transferred.
 
     Raises:
-        WSAError: what it raised; then nobody is told.
+        WSAError: what it raised; then nobody is told. After WSA_IO_PENDING the function has seen to
+            it that the request ends.
     """
-    operation = _Once(socket, request, function)
-    post(control, Lane(), operation)
-    return operation.value
+    request.begin(control)
+    try:
+        value, transferred = function()
+    except WSAError as error:
+        if error.code != WSA_IO_PENDING:
+            request.drop()
+        raise
+    request.complete(control, Result(0, transferred))
+    return value
 
 
 def end_later(control: Control, request: Request, error: int) -> None:

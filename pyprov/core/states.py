@@ -65,6 +65,7 @@ class Call(IntEnum):
     SHUTDOWN = 6
     SOCK_NAME = 7
     PEER_NAME = 8
+    CONNECT_EX = 9
 
 
 _OK: Final = 0
@@ -96,6 +97,8 @@ ANSWERS: Final[dict[Call, tuple[int, ...]]] = {
                      _INVAL,    _OK,                  _OK,                 _INVAL),
     Call.PEER_NAME: (_NOT_CONN, _NOT_CONN, _NOT_CONN, _OK,       _OK,
                      _NOT_CONN, _NOT_CONN,            _NOT_CONN,           _NOT_CONN),
+    Call.CONNECT_EX:(_INVAL,    _OK,       _INVAL,    _INVAL,    _IS_CONN,
+                     _INVAL,    _INVAL,               _IS_CONN,            _INVAL),
 }
 # fmt: on
 
