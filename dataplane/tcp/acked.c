@@ -45,7 +45,7 @@ take_rtt(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (pv_seq_lt(p->ack, d->rtt_mark) && d->backoff == 0)
+	if (pv_seq_le(p->ack, d->rtt_mark) && d->backoff == 0)
 		return;
 	if (oldest == 0)
 		oldest = rtt_from_echo(ctx, pcb, p);

@@ -117,7 +117,7 @@ struct pv_conn_data {
 	struct pv_rtx_queue rtx;
 	struct pv_tcp_sack sack_seen[PV_TCP_SACK_MAX]; /* of the last ACK that had some */
 	struct pv_rtt rtt;
-	uint32_t rtt_mark;  /* the next sample is smoothed when this is acknowledged */
+	uint32_t rtt_mark;  /* the next sample is smoothed when more than this is acknowledged */
 	uint32_t small_end; /* behind the last segment sent that was not full (Minshall's Nagle) */
 	uint32_t max_acked; /* largest segment acknowledged (RFC 5927 7.2) */
 	uint32_t snd_up;

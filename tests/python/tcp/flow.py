@@ -106,8 +106,7 @@ class Flow:
             options += self.timestamps(0)
         flags = SYN | (ECE | CWR if self.ecn else 0)
         self.inject(frame4(self.ports, flags, self.seq, options=options, window=self.window))
-        (syn_ack,) = self.answers
-        self.syn_ack = syn_ack
+        self.syn_ack = syn_ack = self.answers.pop()
         self.start = (syn_ack.seq + 1) % 2**32
         self.acked = self.start
         self.seq += 1
