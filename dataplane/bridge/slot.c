@@ -106,6 +106,16 @@ pv_slot_ahead(struct pv_ctx *ctx, uint32_t *indexes, uint32_t n)
 	return n;
 }
 
+uint32_t
+pv_slots_free(const struct pv_ctx *ctx)
+{
+	const struct pv_bridge_worker *worker = &ctx->bridge->worker[ctx->worker];
+	const struct pv_slot_stock *stock = &worker->stock;
+	uint32_t reserved = stock->tail - __atomic_load_n(&stock->head, __ATOMIC_RELAXED);
+
+	return waiting(worker) + (ctx->bridge->max_connections - worker->fresh) + reserved;
+}
+
 void
 pv_slot_refill(struct pv_bridge *bridge, uint32_t number)
 {

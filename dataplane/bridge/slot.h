@@ -21,6 +21,8 @@ struct pv_shared *pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *ha
 /* Worker: the indexes that the next n takes will give, as things stand, so that what belongs to
  * them can be fetched. Returns how many there are. */
 uint32_t pv_slot_ahead(struct pv_ctx *ctx, uint32_t *indexes, uint32_t n);
+/* Worker: how many takes can succeed. */
+uint32_t pv_slots_free(const struct pv_ctx *ctx);
 /* Control plane: the same for an active open, from a small stock that the worker refills each turn.
  * -EAGAIN: the stock was empty, the worker has been woken, try again; -ENOBUFS: no slot is free;
  * -ESHUTDOWN. Any thread. */

@@ -36,7 +36,7 @@ pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config)
 					0 ||
 			pv_pool_init(&conns->rtx, sizeof(struct pv_rtx), RTX_RECORDS,
 					config->huge) != 0 ||
-			pv_pool_init(&conns->pieces, sizeof(struct pv_piece), config->mbufs / 2,
+			pv_pool_init(&conns->pieces, sizeof(struct pv_piece), config->mbufs / 8 * 3,
 					false) != 0) {
 		pv_conns_fini(ctx);
 		return -ENOMEM;

@@ -84,6 +84,7 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 	record->half_open.decided = packet->decided & 1u;
 	enqueue(ctx, i, 0);
 	listener->half_open++;
+	++*pv_shed_source(&tcp->shed, &packet->tuple.peer);
 	return record;
 }
 
@@ -95,6 +96,7 @@ pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record)
 
 	dequeue(ctx, i);
 	tcp->listeners.listener[record->listener].half_open--;
+	--*pv_shed_source(&tcp->shed, &record->peer);
 	pv_record_give(&tcp->half_open.pool, i);
 }
 
@@ -228,6 +230,7 @@ pv_half_open_reset(struct pv_ctx *ctx)
 		pv_timer_cancel(&ctx->wheel, &half_open->level[level].timer);
 	for (uint32_t i = 0; i < listeners->size; i++)
 		listeners->listener[i].half_open = 0;
+	memset(ctx->tcp->shed.source, 0, sizeof(ctx->tcp->shed.source));
 	empty_queues(half_open);
 	pv_record_pool_reset(&half_open->pool);
 }

@@ -248,6 +248,7 @@ pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
 	ctx->tcp->ms = pv_tcp_ms(ctx);
 	ctx->tcp->offer = pv_syn_offer(&ctx->tcp_config);
+	pv_shed_look(ctx, &ctx->tcp->shed);
 	for (; n > PV_BURST; n -= PV_BURST, packets += PV_BURST)
 		burst(ctx, packets, PV_BURST);
 	if (n != 0)

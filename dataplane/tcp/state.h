@@ -18,6 +18,7 @@
 #include "tcp/listener.h"
 #include "tcp/rate.h"
 #include "tcp/record.h"
+#include "tcp/shed.h"
 #include "tcp/time_wait.h"
 
 /* Connections established in the burst under way, all of one listener, to be put into its backlog
@@ -40,6 +41,7 @@ struct pv_tcp {
 	uint32_t live;      /* control blocks in use */
 	uint32_t ms;        /* ctx->now in ms; set at the start of a burst */
 	struct pv_rate resets, challenges;
+	struct pv_shed shed;
 	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
 	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
 	uint8_t offer;            /* enum pv_agreed: what the configuration lets us agree on */

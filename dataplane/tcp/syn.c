@@ -126,6 +126,16 @@ wants_cookie(struct pv_ctx *ctx, struct pv_listener *listener)
 	return true;
 }
 
+/* One network has its share of a table that is filling up. */
+static inline bool
+greedy(struct pv_ctx *ctx, const struct pv_packet *packet)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+
+	return pv_unlikely(tcp->half_open.pool.in_use > tcp->shed.half_open_busy) &&
+	       *pv_shed_source(&tcp->shed, &packet->tuple.peer) >= tcp->shed.share;
+}
+
 /* No record could be made. */
 static pv_cold enum pv_counter
 without_record(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
@@ -189,6 +199,8 @@ admit(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener
 	packet->decided = 0;
 	if (pv_unlikely(!welcome(ctx, packet, listener)))
 		return refuse(ctx, packet, listener);
+	if (pv_unlikely(ctx->tcp->shed.tight))
+		return PV_C_TCP_SYN_DROPPED_MEMORY;
 	return pv_likely(listener->condition == NULL) ? 0 : decide(ctx, packet, listener);
 }
 
@@ -204,6 +216,10 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 		return ended;
 	if (wants_cookie(ctx, listener))
 		return with_cookie(ctx, packet, listener, agreed);
+	if (greedy(ctx, packet))
+		return listener->syn_cookies == PV_SYN_COOKIES_AUTO ?
+				       with_cookie(ctx, packet, listener, agreed) :
+				       PV_C_TCP_SYN_DROPPED_SOURCE;
 	iss = packet->isn + pv_isn_record_index(&tcp->isn, ctx->now);
 	if (pv_unlikely(pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return without_record(ctx, packet, listener, agreed);

@@ -106,6 +106,7 @@ pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_t se
 		pv_tcp_fini(ctx);
 		return err;
 	}
+	pv_shed_init(ctx, &ctx->tcp->shed, config);
 	pv_isn_init(&ctx->tcp->isn, secret);
 	pv_wheel_set(&ctx->housekeeping, PV_TIMER_LISTENER, on_rotation);
 	pv_timer_arm(&ctx->housekeeping, &ctx->tcp->rotation, PV_TIMER_LISTENER,

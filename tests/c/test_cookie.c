@@ -238,7 +238,7 @@ test_never(enum pv_overflow overflow)
 	params.half_open_overflow = (uint8_t)overflow;
 	listener = harness_listen(&h, &params);
 	for (uint32_t i = 0; i < 20; i++) {
-		struct segment syn = client_syn(i, 4000, 81, i);
+		struct segment syn = client_syn(i << 8, 4000, 81, i);
 
 		answered += exchange(&syn, &out) && (out.flags & PV_TCP_SYN) != 0;
 	}

@@ -220,6 +220,7 @@ static void
 test_memory(void)
 {
 	struct pv_listen_params params = harness_params(80);
+	static struct segment syn[8], syn_ack[8];
 	static struct pv_config config;
 	uint32_t n = 0;
 
@@ -227,9 +228,16 @@ test_memory(void)
 	config.max_connections = 4;
 	harness_start(&h, &config);
 	harness_listen(&h, &params);
-	for (uint32_t i = 0; i < 8; i++)
-		n += connect(i, 80);
-	CHECK_EQ(n, 8, "eight SYNs are answered");
+	for (uint32_t i = 0; i < 8; i++) {
+		syn[i] = client_syn(i, 4000, 80, i);
+		n += exchange(&syn[i], &syn_ack[i]) && (syn_ack[i].flags & PV_TCP_SYN) != 0;
+	}
+	CHECK_EQ(n, 8, "eight SYNs are answered while there is room");
+	for (uint32_t i = 0; i < 8; i++) {
+		struct segment ack = client_ack(&syn[i], &syn_ack[i]);
+
+		harness_inject(&h, &ack, 1);
+	}
 	CHECK(counter(PV_C_TCP_ACK_ACCEPTED) <= 4 &&
 					counter(PV_C_TCP_ACK_ACCEPTED) +
 									counter(PV_C_TCP_ACK_MEMORY) ==
