@@ -14,41 +14,27 @@
 #define FIN     (PV_TCP_FIN | PV_TCP_ACK)
 #define RST     (PV_TCP_RST | PV_TCP_ACK)
 
-/* Every line of the tables "flags" and "exchanges": the option's bytes and where they stand. */
+enum {
+	REQ = PV_HS_REQ,
+	PEND = PV_HS_PEND,
+	ACC = PV_HS_ACC,
+	REJ = PV_HS_REJ,
+	RESEND = PV_HS_RESEND,
+	QOS = PV_HS_QOS,
+	DISC = PV_HS_DISC,
+	MORE = PV_HS_MORE,
+};
+
 static const struct {
 	const char *name, *text;
 	struct pv_hs_option want;
 	unsigned int tcp_flags, data_len;
 } vectors[] = {
-	{ "a request", "fd 0a 50 56 53 50 01 00 00 0d", { .flags = PV_HS_REQ, .block_len = 13 },
-			SYN, 13 },
-	{ "understood", "fd 0a 50 56 53 50 02 00 00 00", { .flags = PV_HS_PEND }, SYN_ACK, 0 },
-	{ "accepted at once", "fd 0a 50 56 53 50 04 00 04 03",
-			{ .flags = PV_HS_ACC, .block_len = 1027 }, SYN_ACK, 1027 },
-	{ "accepted later", "fd 0a 50 56 53 50 04 00 00 03", { .flags = PV_HS_ACC, .block_len = 3 },
-			ACK, 3 },
-	{ "rejected, QoS policy", "fd 0a 50 56 53 50 08 02 00 00",
-			{ .flags = PV_HS_REJ, .reason = PV_HS_QOS_POLICY }, RST, 0 },
-	{ "rejected, with a status", "fd 0a 50 56 53 50 08 03 00 07",
-			{ .flags = PV_HS_REJ, .reason = PV_HS_QOS_INVALID, .block_len = 7 }, RST,
-			7 },
-	{ "send again", "fd 0a 50 56 53 50 10 00 00 00", { .flags = PV_HS_RESEND }, SYN_ACK, 0 },
-	{ "sent again", "fd 0a 50 56 53 50 01 00 00 0d", { .flags = PV_HS_REQ, .block_len = 13 },
-			ACK, 13 },
-	{ "sent again, first part", "fd 0a 50 56 53 50 81 00 02 18",
-			{ .flags = PV_HS_REQ | PV_HS_MORE, .block_len = 536 }, ACK, 536 },
-	{ "other QoS, please", "fd 0a 50 56 53 50 21 00 00 23",
-			{ .flags = PV_HS_QOS | PV_HS_REQ, .block_len = 35 }, ACK, 35 },
-	{ "other QoS holds", "fd 0a 50 56 53 50 24 00 00 46",
-			{ .flags = PV_HS_QOS | PV_HS_ACC, .block_len = 70 }, ACK, 70 },
-	{ "other QoS refused", "fd 0a 50 56 53 50 28 01 00 07",
-			{ .flags = PV_HS_QOS | PV_HS_REJ, .reason = 1, .block_len = 7 }, ACK, 7 },
-	{ "parting words", "fd 0a 50 56 53 50 40 00 00 08", { .flags = PV_HS_DISC, .block_len = 8 },
-			FIN, 8 },
-	{ "parting words, first part", "fd 0a 50 56 53 50 c0 00 02 18",
-			{ .flags = PV_HS_DISC | PV_HS_MORE, .block_len = 536 }, ACK, 536 },
-	{ "parting words of an abort", "fd 0a 50 56 53 50 40 00 00 08",
-			{ .flags = PV_HS_DISC, .block_len = 8 }, RST, 8 },
+#define OPTION(name_, text_, flags_, reason_, block_, tcp_, data_)                                 \
+	{ name_, text_, { .flags = (flags_), .reason = reason_, .block_len = block_ }, tcp_,       \
+		data_ },
+#include "../vectors/hs_option.def"
+#undef OPTION
 };
 
 static void
@@ -133,29 +119,35 @@ static const struct pv_hs_flowspec flow_b = { UINT32_MAX, UINT32_MAX, UINT32_MAX
 static const uint8_t hello[] = { 'h', 'e', 'l', 'l', 'o' };
 static const uint8_t opaque[] = { 0xde, 0xad, 0xbe, 0xef };
 
+enum {
+#define BLOCK(symbol, name, text) symbol,
+#include "../vectors/hs_block.def"
+#undef BLOCK
+	BLOCKS
+};
+
 static const struct {
 	const char *name, *text;
-	struct pv_hs_block want;
-} blocks[] = {
-	{ "caller data", "01 0005 68656c6c6f",
-			{ .present = PV_HS_HAS_DATA, .data = hello, .data_len = 5 } },
-	{ "no data, said so", "01 0000", { .present = PV_HS_HAS_DATA } },
-	{ "both directions", "02 0020" FLOW_A "03 0020" FLOW_B,
-			{ .present = PV_HS_HAS_SENDING | PV_HS_HAS_RECEIVING } },
-	{ "a group", "05 0008 00000007 80000001",
-			{ .present = PV_HS_HAS_GROUP, .group = 7, .priority = 0x80000001 } },
-	{ "a status", "06 0004 00002b05", { .present = PV_HS_HAS_STATUS, .status = 11013 } },
-	{ "everything",
-			"01 0005 68656c6c6f 02 0020" FLOW_A "03 0020" FLOW_B
-			"04 0004 deadbeef 05 0008 00000007 80000001 06 0004 00002b05",
-			{ .present = 0x3f,
-					.data = hello,
-					.data_len = 5,
-					.provider = opaque,
-					.provider_len = 4,
-					.group = 7,
-					.priority = 0x80000001,
-					.status = 11013 } },
+} blocks[BLOCKS] = {
+#define BLOCK(symbol, name, text) [symbol] = { name, text },
+#include "../vectors/hs_block.def"
+#undef BLOCK
+};
+
+static const struct pv_hs_block wanted[BLOCKS] = {
+	[CALLER_DATA] = { .present = PV_HS_HAS_DATA, .data = hello, .data_len = 5 },
+	[NO_DATA] = { .present = PV_HS_HAS_DATA },
+	[BOTH_DIRECTIONS] = { .present = PV_HS_HAS_SENDING | PV_HS_HAS_RECEIVING },
+	[GROUP] = { .present = PV_HS_HAS_GROUP, .group = 7, .priority = 0x80000001 },
+	[STATUS] = { .present = PV_HS_HAS_STATUS, .status = 11013 },
+	[EVERYTHING] = { .present = 0x3f,
+			.data = hello,
+			.data_len = 5,
+			.provider = opaque,
+			.provider_len = 4,
+			.group = 7,
+			.priority = 0x80000001,
+			.status = 11013 },
 };
 
 static bool
@@ -178,7 +170,7 @@ static void
 test_block_vectors(void)
 {
 	for (unsigned int i = 0; i < PV_COUNT_OF(blocks); i++) {
-		struct pv_hs_block want = blocks[i].want, got;
+		struct pv_hs_block want = wanted[i], got;
 		uint8_t text[256], built[256] = { 0 }, *place;
 		size_t n = hex(text, blocks[i].text);
 
