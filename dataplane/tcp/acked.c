@@ -114,6 +114,7 @@ advance(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, struc
 	take_rtt(ctx, pcb, p, oldest);
 	d->backoff = 0;
 	d->mtu_claim = 0;
+	d->soft_error = 0;
 	pv_ip_confirm(ctx, &pcb->tuple.peer);
 }
 

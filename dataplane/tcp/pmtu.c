@@ -116,8 +116,8 @@ lower(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t mtu)
 	if (mtu >= mtu_in_use(pcb))
 		return;
 	pv_ip_mtu_lower(ctx, &pcb->tuple.peer, (uint16_t)mtu);
-	pv_count(&ctx->counters, PV_C_MTU_LOWERED);
 	set_mss(pcb, mtu);
+	pcb->data->max_acked = 0; /* of the path as it was */
 	resend_smaller(ctx, pcb);
 }
 
@@ -129,8 +129,8 @@ too_big(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *erro
 
 	if (pcb->state < PV_ESTABLISHED || mtu < (pcb->is_v4 ? MTU_MIN_V4 : MTU_FLOOR_V6))
 		return;
-	/* Segments of this size have arrived: wait whether they still do. */
-	if (d->max_acked + option_space(pcb) + fixed_headers(pcb) >= error->quoted_len)
+	/* Larger segments have arrived: wait whether they still do (RFC 5927 7.2). */
+	if (d->max_acked != 0 && d->max_acked + option_space(pcb) + fixed_headers(pcb) > mtu)
 		d->mtu_claim = mtu;
 	else
 		lower(ctx, pcb, mtu);
