@@ -35,7 +35,7 @@ def test_every_file_of_the_package_is_installed():
         name(path)
         for path in tracked("pyprov/*.py", "pyprov/*.pyi", "pyprov/*.txt", "pyprov/*.typed")
     }
-    files |= {f"pyprov/{name(path)}" for path in tracked("configs/*.toml")}
+    files |= {f"pyprov/{name(path)}" for path in tracked("configs/*.toml", "configs/*.lua")}
     plan = json.loads((TOP / "build/release/meson-info/intro-install_plan.json").read_text())
     installed = {
         target["destination"].partition("/")[2] for source, target in plan["python"].items()
