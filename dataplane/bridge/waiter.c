@@ -133,6 +133,19 @@ pv_bridge_waiter_take(struct pv_bridge *bridge, int number, struct pv_ready *out
 	return (int)taken;
 }
 
+int
+pv_bridge_waiter_take_own(struct pv_bridge *bridge, int number, struct pv_ready *out, uint32_t n)
+{
+	struct pv_waiter *waiter = acquire(bridge, number);
+	uint32_t taken;
+
+	if (waiter == NULL)
+		return -EBADF;
+	taken = take(bridge, waiter, out, n);
+	pv_waiter_unref(bridge, waiter);
+	return (int)taken;
+}
+
 /* ---- waiting ---- */
 
 static bool

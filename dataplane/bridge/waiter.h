@@ -59,6 +59,10 @@ int pv_bridge_waiter_open(struct pv_bridge *bridge, int kind, int fd);
 int pv_bridge_waiter_close(struct pv_bridge *bridge, int waiter);
 int pv_bridge_waiter_fd(struct pv_bridge *bridge, int waiter);
 int pv_bridge_waiter_take(struct pv_bridge *bridge, int waiter, struct pv_ready *out, uint32_t n);
+/* The same for the only thread that ever takes from a waiter without descriptor: a worker's
+ * services. No lock. */
+int pv_bridge_waiter_take_own(
+		struct pv_bridge *bridge, int waiter, struct pv_ready *out, uint32_t n);
 int pv_bridge_waiter_wait(struct pv_bridge *bridge, int waiter, int64_t timeout_ns, int also);
 int pv_bridge_waiter_ring(struct pv_bridge *bridge, int waiter);
 /* Puts PV_CMD_WATCH to the worker that owns the handle, or to all for a listener. */

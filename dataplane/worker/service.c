@@ -415,7 +415,7 @@ run_events(struct pv_worker *w)
 {
 	struct pv_services *s = w->services;
 	struct pv_ready ready[EVENTS];
-	int n = pv_bridge_waiter_take(w->ctx.bridge, s->waiter, ready, EVENTS);
+	int n = pv_bridge_waiter_take_own(w->ctx.bridge, s->waiter, ready, EVENTS);
 
 	for (int i = 0; i < n; i++) {
 		struct pv_service_conn *conn = &s->conn[pv_handle_index(ready[i].handle)];
