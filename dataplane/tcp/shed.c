@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "bridge/slot.h"
 
-/* Of each thousand control blocks so many, and of packet buffers the sixteenth part. */
+/* Of each whole thousand of control blocks so many, and of packet buffers the sixteenth part. */
 enum { SLOTS = 1024, SLOTS_KEPT = 16, MBUFS_KEPT = 16 };
 
 /* Bursts between two counts of packet buffers. */
@@ -42,5 +42,6 @@ pv_shed_look(const struct pv_ctx *ctx, struct pv_shed *shed)
 {
 	shed->low_on_mbufs = low_on_mbufs(ctx, shed);
 	shed->looks++;
-	shed->tight = shed->low_on_mbufs || pv_slots_free(ctx) <= shed->slots_kept;
+	shed->tight = shed->low_on_mbufs ||
+		      (shed->slots_kept != 0 && pv_slots_free(ctx) <= shed->slots_kept);
 }
