@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core import port
+from pyprov.core import port, qos
 from pyprov.core.blocking import interrupt
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
@@ -98,9 +98,11 @@ def release(
         if socket.binding is not None:
             control.bindings.release(socket.binding)
             socket.binding = None
-        if socket.group is not None:
-            control.groups.leave(socket)
+        of_group = control.groups.leave(socket)
         forget(socket)
+    qos.forget(control, socket)
+    if of_group is not None:
+        control.ledger.release(of_group)
     if socket.blocked:
         interrupt(control, socket)
     if socket.lanes is not None:

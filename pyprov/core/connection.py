@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import port, sockopt
+from pyprov.core import port, qos, sockopt
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
@@ -42,6 +42,7 @@ def poll_connect(control: Control, socket: Socket) -> None:
         if socket.events is not None:
             socket.events.record_connect(code)
     if handle:
+        qos.forget(control, socket)
         let_go(control, handle)
     elif not code:
         sockopt.apply(control, socket)

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from pyprov.core.admission import Ledger
 from pyprov.core.binding import Bindings
 from pyprov.core.descriptors import Descriptors, Tickets
 from pyprov.core.failure import translate
@@ -38,6 +39,7 @@ class Control:
         sockets: the descriptor table.
         bindings: the table of bound ports; under `lock`.
         groups: the socket groups; under `lock`.
+        ledger: what is reserved of the ports.
         tickets: sockets that wait to be duplicated; under `lock`.
         calls: which threads wait, and in what; under `lock`.
         pump: what posts messages by a WPUPostMessage that was replaced; None before it is needed.
@@ -49,6 +51,7 @@ class Control:
         "calls",
         "dataplane",
         "groups",
+        "ledger",
         "limits",
         "lock",
         "pump",
@@ -66,6 +69,7 @@ class Control:
         self.sockets = Descriptors(limits.max_sockets)
         self.bindings = Bindings()
         self.groups = Groups()
+        self.ledger = Ledger(limits.qos.capacities())
         self.tickets = Tickets()
         self.calls: dict[int, BlockedCall] = {}
         self.pump: Pump | None = None

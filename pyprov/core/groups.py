@@ -14,6 +14,7 @@ from pyprov.winsock.constants import SG_CONSTRAINED_GROUP, SG_UNCONSTRAINED_GROU
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
+    from pyprov.core.qos import SocketQos
     from pyprov.core.socket import Socket
 
 _FIRST_ID: Final = 3
@@ -29,9 +30,10 @@ class Group:
         host: that host, None before the first connection.
         members: sockets that belong to it.
         creator: the socket that made it, or None if that is closed.
+        qos: what it has reserved beside its members.
     """
 
-    __slots__ = ("constrained", "creator", "host", "id", "members")
+    __slots__ = ("constrained", "creator", "host", "id", "members", "qos")
 
     def __init__(self, *, constrained: bool) -> None:
         self.id = next(_ids)
@@ -39,6 +41,7 @@ class Group:
         self.host: str | None = None
         self.members = 0
         self.creator: Socket | None = None
+        self.qos: SocketQos | None = None
 
     def admits(self, host: str) -> bool:
         """Whether a member may be connected to this host."""
@@ -81,14 +84,20 @@ class Groups:
             group.host = host
         socket.group = group
 
-    def leave(self, socket: Socket) -> None:
-        """Take a socket out of its group, which ends with its last member."""
+    def leave(self, socket: Socket) -> SocketQos | None:
+        """Take a socket out of its group, which ends with its last member.
+
+        Returns:
+            What a group that has ended had reserved.
+        """
         group = socket.group
         if group is None:
-            return
+            return None
         socket.group = None
         if group.creator is socket:
             group.creator = None
         group.members -= 1
         if not group.members:
             del self._by_id[group.id]
+            return group.qos
+        return None

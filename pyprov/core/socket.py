@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyprov.core.netevents import NetEvents
     from pyprov.core.options import Options
     from pyprov.core.port import Request, Status
+    from pyprov.core.qos import SocketQos
     from pyprov.winsock.address import Address, SockAddr
     from pyprov.winsock.protocol_info import WSAPROTOCOL_INFOW
 
@@ -85,6 +86,7 @@ class Socket:
         blocked: calls that wait on it.
         lanes: its overlapped requests, and all else that few sockets have for their sake.
         group: its socket group.
+        qos: its quality of service, None if nobody ever asked for any.
     """
 
     __slots__ = (
@@ -108,6 +110,7 @@ class Socket:
         "options",
         "peer",
         "profile",
+        "qos",
         "request",
         "shut",
         "state",
@@ -139,6 +142,7 @@ class Socket:
         self.blocked: list[BlockedCall] | None = None
         self.lanes: Lanes | None = None
         self.group: Group | None = None
+        self.qos: SocketQos | None = None
 
 
 def to_sockaddr(family: int, address: bytes, port: int) -> SockAddr:

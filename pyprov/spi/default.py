@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import port
-from pyprov.core.limits import Limits, TcpDefaults
+from pyprov.core.limits import Limits, QosRules, TcpDefaults
 from pyprov.spi.provider import AllCalls
 from pyprov.spi.startup import Engine
 from pyprov.winsock.codes import WSAEFAULT, WSASYSNOTREADY
@@ -27,6 +27,7 @@ _SYN_COOKIES: Final = {
 }
 _CONGESTION: Final = {"cubic": 0, "newreno": 1, "dctcp": 2}
 _MS: Final = 1000
+_USUAL_RATE: Final = 10_000_000_000  # bits a second of a port whose rate nobody says
 
 
 def limits_of(config: Config) -> Limits:
@@ -39,6 +40,18 @@ def limits_of(config: Config) -> Limits:
         half_open_overflow=_OVERFLOW[provider.half_open_overflow],
         syn_cookies=_SYN_COOKIES[config.tcp.syn_cookies],
         tcp=_tcp_defaults(config.tcp),
+        qos=_qos_rules(config),
+    )
+
+
+def _qos_rules(config: Config) -> QosRules:
+    qos = config.qos
+    return QosRules(
+        reservable=qos.reservable,
+        rates=tuple(port.rate or _USUAL_RATE for port in config.ports),
+        dscp=qos.dscp,
+        names=tuple(qos.names()),
+        template=qos.template,
     )
 
 
