@@ -105,6 +105,7 @@ def release(
         control.ledger.release(of_group)
     if socket.blocked:
         interrupt(control, socket)
+    control.changes.drop(control, socket, silent=silent)
     if socket.lanes is not None:
         cancel_all(control, socket, silent=silent)
         control.service.forget(handle)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pyprov.core.admission import Ledger
 from pyprov.core.binding import Bindings
+from pyprov.core.changes import Changes
 from pyprov.core.descriptors import Descriptors, Tickets
 from pyprov.core.failure import translate
 from pyprov.core.groups import Groups
@@ -41,6 +42,7 @@ class Control:
         groups: the socket groups; under `lock`.
         ledger: what is reserved of the ports.
         tickets: sockets that wait to be duplicated; under `lock`.
+        changes: who is to hear of other addresses and routes.
         calls: which threads wait, and in what; under `lock`.
         pump: what posts messages by a WPUPostMessage that was replaced; None before it is needed.
         service: the provider's own thread.
@@ -49,6 +51,7 @@ class Control:
     __slots__ = (
         "bindings",
         "calls",
+        "changes",
         "dataplane",
         "groups",
         "ledger",
@@ -71,6 +74,7 @@ class Control:
         self.groups = Groups()
         self.ledger = Ledger(limits.qos.capacities())
         self.tickets = Tickets()
+        self.changes = Changes()
         self.calls: dict[int, BlockedCall] = {}
         self.pump: Pump | None = None
         self.service = Service(dataplane)

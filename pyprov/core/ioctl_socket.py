@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core.port import READY_OOB, DataplaneError
+from pyprov.core import option_facts
+from pyprov.core.port import DataplaneError
 from pyprov.core.states import State
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL
 from pyprov.winsock.errors import WSAError
@@ -40,10 +41,8 @@ def readable(call: IoctlCall) -> int:
 
 
 def at_mark(call: IoctlCall) -> int:
-    """SIOCATMARK: 1 if no urgent data lies ahead."""
-    if call.socket.state is not State.CONNECTED:
-        return 1
-    return int(not call.control.status(call.socket).ready & READY_OOB)
+    """SIOCATMARK: 1 if no urgent data lies ahead; in the stream: before the next byte."""
+    return option_facts.at_mark(call.control, call.socket)
 
 
 def own_handle(call: IoctlCall) -> int:

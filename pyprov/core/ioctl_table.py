@@ -5,11 +5,17 @@ from __future__ import annotations
 import struct
 from typing import Final, cast
 
-from pyprov.core import ioctl_condition, ioctl_qos, ioctl_socket
+from pyprov.core import ioctl_condition, ioctl_names, ioctl_qos, ioctl_socket, ioctl_tcp
 from pyprov.core.ioctl import Ioctl
 from pyprov.winsock import ioctls
 from pyprov.winsock.qos import QOS
-from pyprov.winsock.structs import read, write
+from pyprov.winsock.structs import (
+    SOCKET_ADDRESS_LIST,
+    TCP_INITIAL_RTO_PARAMETERS,
+    read,
+    tcp_keepalive,
+    write,
+)
 
 _DWORD: Final = struct.Struct("<L")
 _HANDLE: Final = struct.Struct("<Q")
@@ -23,6 +29,12 @@ def unpack_dword(data: bytes) -> int:
 def pack_dword(value: object) -> bytes:
     """Return a DWORD's bytes."""
     return write(_DWORD, cast("int", value))
+
+
+def pack_structure(value: object) -> bytes:
+    """Return a structure's bytes."""
+    data: bytes = value.pack()  # type: ignore[attr-defined] # it is what our own row returned
+    return data
 
 
 def pack_handle(value: object) -> bytes:
@@ -43,6 +55,27 @@ IOCTLS: Final[dict[int, Ioctl]] = {
     ioctls.SIO_CHK_QOS: Ioctl(ioctl_qos.check_qos, unpack_dword, pack_dword),
     ioctls.SIO_SET_CONDITION: Ioctl(ioctl_condition.set_condition),
     ioctls.SIO_GET_CONDITION: Ioctl(ioctl_condition.condition_counts),
+    ioctls.SIO_KEEPALIVE_VALS: Ioctl(ioctl_tcp.set_keep_alive, tcp_keepalive.unpack),
+    ioctls.SIO_TCP_INITIAL_RTO: Ioctl(ioctl_tcp.set_initial_rto, TCP_INITIAL_RTO_PARAMETERS.unpack),
+    ioctls.SIO_LOOPBACK_FAST_PATH: Ioctl(ioctl_tcp.take_fast_path, unpack_dword),
+    ioctls.SIO_TCP_INFO: Ioctl(ioctl_tcp.statistics, unpack_dword, pack_structure),
+    ioctls.SIO_IDEAL_SEND_BACKLOG_QUERY: Ioctl(ioctl_tcp.send_backlog, pack=pack_dword),
+    ioctls.SIO_ENABLE_CIRCULAR_QUEUEING: Ioctl(ioctl_tcp.do_nothing),
+    ioctls.SIO_ADDRESS_LIST_QUERY: Ioctl(ioctl_names.address_list, pack=pack_structure),
+    ioctls.SIO_ADDRESS_LIST_SORT: Ioctl(
+        ioctl_names.sorted_list, SOCKET_ADDRESS_LIST.unpack, pack_structure
+    ),
+    ioctls.SIO_ADDRESS_LIST_CHANGE: Ioctl(ioctl_names.address_list_change),
+    ioctls.SIO_ROUTING_INTERFACE_QUERY: Ioctl(
+        ioctl_names.routing_interface, ioctl_names.unpack_address, ioctl_names.pack_address
+    ),
+    ioctls.SIO_ROUTING_INTERFACE_CHANGE: Ioctl(
+        ioctl_names.routing_interface_change, ioctl_names.unpack_address
+    ),
+    ioctls.SIO_GET_INTERFACE_LIST: Ioctl(ioctl_names.interfaces, pack=ioctl_names.pack_interfaces),
+    ioctls.SIO_GET_BROADCAST_ADDRESS: Ioctl(
+        ioctl_names.broadcast_address, pack=ioctl_names.pack_address
+    ),
     ioctls.FIONBIO: Ioctl(ioctl_socket.set_blocking, unpack_dword),
     ioctls.FIONREAD: Ioctl(ioctl_socket.readable, pack=pack_dword),
     ioctls.SIOCATMARK: Ioctl(ioctl_socket.at_mark, pack=pack_dword),

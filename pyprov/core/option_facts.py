@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pyprov.core import naming
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
-from pyprov.core.port import READY_OOB, DataplaneError
+from pyprov.core.port import URGENT_AHEAD, URGENT_WAITS, DataplaneError
 from pyprov.core.states import State
 from pyprov.winsock.codes import WSAENOPROTOOPT, WSAENOTCONN
 from pyprov.winsock.constants import AF_INET, IPPROTO_TCP
@@ -162,10 +162,14 @@ def bsd_urgent(control: Control, socket: Socket) -> int:
 
 
 def at_mark(control: Control, socket: Socket) -> int:
-    """TCP_ATMARK, SIOCATMARK: no urgent data lies ahead."""
+    """TCP_ATMARK, SIOCATMARK: no urgent data lies ahead; in the stream: before the next byte."""
     if socket.state is not State.CONNECTED:
         return 1
-    return int(not control.status(socket).ready & READY_OOB)
+    ahead = URGENT_AHEAD if socket.options.oob_inline else URGENT_AHEAD | URGENT_WAITS
+    try:
+        return int(not control.dataplane.urgent(socket.handle) & ahead)
+    except DataplaneError:
+        return 1  # the connection has gone
 
 
 def path_mtu(control: Control, socket: Socket) -> int:

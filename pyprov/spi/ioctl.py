@@ -8,6 +8,7 @@ from pyprov.core.overlapped import at_once, end_later, new_request
 from pyprov.spi.extensions import ExtensionCalls, pack_pointer, unpack_guid
 from pyprov.winsock.codes import WSA_IO_PENDING, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.flags import FD_ADDRESS_LIST_CHANGE, FD_ROUTING_INTERFACE_CHANGE
 from pyprov.winsock.ioctls import SIO_GET_EXTENSION_FUNCTION_POINTER
 
 
@@ -68,6 +69,16 @@ class IoctlCalls(ExtensionCalls):
                 raise
             end_later(control, request, WSAEOPNOTSUPP)
             raise WSAError(WSA_IO_PENDING) from error
+
+    def addresses_changed(self) -> None:
+        """Tell all who asked that the engine has other addresses now."""
+        control = self._control()
+        control.changes.happened(control, FD_ADDRESS_LIST_CHANGE)
+
+    def routes_changed(self) -> None:
+        """Tell all who asked that the engine has other routes now."""
+        control = self._control()
+        control.changes.happened(control, FD_ROUTING_INTERFACE_CHANGE)
 
     def _size(self, code: int, result: object) -> int:
         """Return how many bytes an output has."""
