@@ -284,12 +284,12 @@ uint32_t
 pv_cookie_index(const struct pv_isn *isn, const struct pv_cookie *cookie)
 {
 	uint32_t decided = cookie->decided != 0;
-	uint32_t index = (isn->epoch & 1) << 7 | mss_class_of(cookie->mss) << 4 | decided;
+	uint32_t index = (isn->epoch & 1) << 8 | mss_class_of(cookie->mss) << 5 | decided << 1;
 	uint32_t sack = (cookie->agreed & PV_AGREED_SACK) != 0;
 
 	if (cookie->agreed & PV_AGREED_TIMESTAMPS)
 		return index;
-	return index | wscale_class_of(cookie->agreed) << 2 | sack << 1;
+	return index | wscale_class_of(cookie->agreed) << 3 | sack << 2;
 }
 
 /* The options in the low bits of a timestamp. */
@@ -335,19 +335,19 @@ static bool
 index_open(uint32_t index, uint32_t epoch, const struct pv_packet *packet, bool timestamps,
 		struct pv_cookie *cookie)
 {
-	if (index >> PV_ISN_INDEX_BITS != 0 || index >> 7 != (epoch & 1))
+	if (index >> PV_ISN_INDEX_BITS != 0 || index >> 8 != (epoch & 1) || (index & 1) != 0)
 		return false;
-	cookie->mss = mss_class[index >> 4 & 7];
-	cookie->decided = index & 1;
+	cookie->mss = mss_class[index >> 5 & 7];
+	cookie->decided = index >> 1 & 1;
 	if (timestamps) {
 		cookie->agreed = ts_agreed(packet->tsecr);
-		return (index & 0x0e) == 0;
+		return (index & 0x1c) == 0;
 	}
 	cookie->agreed = 0;
-	if (index & 0x02)
+	if (index & 0x04)
 		cookie->agreed |= PV_AGREED_SACK;
-	if (index & 0x0c)
-		cookie->agreed |= (uint8_t)(PV_AGREED_WSCALE | wscale_class[index >> 2 & 3]);
+	if (index & 0x18)
+		cookie->agreed |= (uint8_t)(PV_AGREED_WSCALE | wscale_class[index >> 3 & 3]);
 	return true;
 }
 

@@ -11,15 +11,16 @@
  * The PRF is SipHash-2-4, cut to 32 bits, so that nobody without the key reads the index out of an
  * ISS. Where a record is kept, the index is a clock (RFC 6528) that also counts connections, so
  * that a SYN that is repeated after its connection ended meets another ISS, and the segments behind
- * it find nothing. Otherwise the index (8 bits, which the clock leaves out) holds what a SYN cookie
+ * it find nothing. Otherwise the index (9 bits, which the clock leaves out) holds what a SYN cookie
  * must remember:
  *
- *	7	the parity of the epoch
- *	6..4	MSS class
- *	3..1	without timestamps: 3..2 window scale class, 1 SACK
+ *	8	the parity of the epoch
+ *	7..5	MSS class
+ *	4..2	without timestamps: 4..3 window scale class, 2 SACK
  *		with timestamps: zero; the low six bits of our TSval, which comes back as TSecr,
  *		hold 5 ECN, 4 SACK, 3..0 window scale (15: none)
- *	0	the listener's program has accepted the SYN
+ *	1	the listener's program has accepted the SYN
+ *	0	zero: who acknowledges one more or less than we sent has no cookie
  *
  * A cookie is good in the epoch it was made in and the next; the ISS of a connection that had a
  * record never is one. Whoever guesses an acknowledgment number for a tuple of his choice meets one
@@ -50,7 +51,7 @@ struct pv_isn {
 	uint32_t records; /* indexes of records given out */
 };
 
-enum { PV_ISN_INDEX_BITS = 8, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
+enum { PV_ISN_INDEX_BITS = 9, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
 
 void pv_isn_init(struct pv_isn *isn, const uint8_t secret[16]);
 /* To a later epoch; more than one on makes all cookies stale. */
