@@ -187,6 +187,8 @@ pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	d->last_acked = ctx->now;
 	d->probes = 0;
 	dlv.window_changed = pv_acked_window(pcb, p);
+	if (pv_unlikely((p->flags & PV_TCP_ECE) != 0) && (pcb->flags & PV_PCB_ECN) != 0)
+		pv_recovery_ece(ctx, pcb, p);
 	if (pv_unlikely((p->options & PV_TCP_OPT_SACK) != 0) && (pcb->flags & PV_PCB_SACK) != 0)
 		pv_sack_input(ctx, pcb, p, &dlv);
 	if (advanced)
@@ -196,8 +198,6 @@ pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	if (dlv.rtt != 0)
 		pv_rtt_minimum(&d->rtt, dlv.rtt, ctx->now);
 	d->stats.dup_acks += dlv.duplicate;
-	if (pv_unlikely((p->flags & PV_TCP_ECE) != 0) && (pcb->flags & PV_PCB_ECN) != 0)
-		pv_recovery_ece(ctx, pcb);
 	if (pv_unlikely(d->recovery != PV_OPEN || dlv.duplicate || dlv.sacked != 0 || dlv.dsack ||
 			    (d->flags & PV_DATA_TLP_OPEN) != 0))
 		pv_recovery_acked(ctx, pcb, p, &dlv);

@@ -137,7 +137,7 @@ struct pv_conn_data {
 	uint32_t undo_resent,
 			undo_dups; /* retransmissions since, and those reported as duplicates */
 	uint32_t undo_ts;          /* our timestamp at the first retransmission */
-	uint32_t cwr_end;          /* no further ECN reduction until this is acknowledged */
+	uint32_t cwr_end; /* no further ECN reduction until more than this is acknowledged */
 	uint32_t tlp_end;
 	const struct pv_cc *cc;
 	union pv_cc_state cc_state;

@@ -312,7 +312,8 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->cc->start(ctx, pcb);
 	d->limited_end = d->rtt_mark = d->small_end = pcb->snd_una;
 	d->recover = pcb->snd_una - 1;
-	d->cwr_end = d->undo_una = d->tlp_end = pcb->snd_una;
+	d->cwr_end = pcb->snd_una - 1;
+	d->undo_una = d->tlp_end = pcb->snd_una;
 	d->rack_end = d->rack_fack = d->rack_dsack_end = pcb->snd_una;
 	if (pcb->established_ns == 0)
 		pcb->established_ns = ctx->now;

@@ -161,7 +161,8 @@ void pv_recovery_reordered(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_recovery_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_recovery_reduce(struct pv_ctx *ctx, struct pv_pcb *pcb,
 		uint8_t ecn); /* ssthresh, and what undo needs */
-void pv_recovery_ece(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* Before the ACK is taken: what it acknowledges belongs to the flight that was marked. */
+void pv_recovery_ece(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 
 /* pmtu.c */
 void pv_pmtu_timeout(struct pv_ctx *ctx,

@@ -7,6 +7,8 @@
  */
 #include "tcp/established.h"
 
+#define PACE_CREDIT PV_MS
+
 /* Room that SACK blocks take from a full segment. */
 static uint32_t
 sack_space(const struct pv_pcb *pcb, const struct pv_conn_data *d)
@@ -62,7 +64,8 @@ pace(struct pv_ctx *ctx, struct pv_conn_data *d, uint32_t len)
 {
 	if (d->pace_rate == 0)
 		return;
-	if (d->pace_next < ctx->now)
+	/* What the timer is late by is made up for; a pause earns nothing. */
+	if (d->pace_next + PACE_CREDIT < ctx->now)
 		d->pace_next = ctx->now;
 	d->pace_next += (uint64_t)len * PV_SECOND / d->pace_rate;
 }

@@ -325,13 +325,13 @@ pv_recovery_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_rtx_mark_all_lost(&d->rtx, reneged, pv_rack_overdue(ctx, pcb));
 }
 
-/* RFC 3168 6.1.2: as for a loss, once a window. */
+/* RFC 3168 6.1.2: as for a loss, and again only for what is sent after the answer. */
 void
-pv_recovery_ece(struct pv_ctx *ctx, struct pv_pcb *pcb)
+pv_recovery_ece(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (d->recovery >= PV_RECOVERY || pv_seq_lt(pcb->snd_una, d->cwr_end))
+	if (d->recovery >= PV_RECOVERY || pv_seq_le(p->ack, d->cwr_end))
 		return;
 	pv_recovery_reduce(ctx, pcb, 1);
 	d->flags &= ~(uint32_t)PV_DATA_UNDO;

@@ -20,6 +20,8 @@ class Receiving(Flow):
         """Pieces first to last - 1 in one segment; returns (ACK, blocks) by number."""
         last = first + 1 if last is None else last
         self.data(bytes(100 * (last - first)), seq=self.seq + 100 * first, **fields)
+        if not self.answers:
+            self.pass_time(0.05)  # in order: the ACK is delayed
         segment = self.answer()
         return self.by_number(segment.ack), [
             (self.by_number(left), self.by_number(right)) for left, right in blocks_of(segment)
