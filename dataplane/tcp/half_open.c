@@ -7,6 +7,9 @@
 #include "tcp/state.h"
 #include "tcp/syn_ack.h"
 
+/* How many of the oldest of a queue are asked to make room. */
+enum { GREEDY_LOOKS = 16 };
+
 /* Between a SYN-ACK of this level and the next. */
 static inline uint64_t
 rto(const struct pv_ctx *ctx, uint32_t level)
@@ -122,6 +125,38 @@ forget(struct pv_ctx *ctx, struct pv_record *record)
 					   &place)))
 		pv_flow_remove(&tcp->flows, hash, &place);
 	pv_half_open_drop(ctx, record);
+}
+
+/* The oldest of a queue that belongs to a network with more than its share. */
+static struct pv_record *
+greedy(struct pv_ctx *ctx, const struct pv_record_queue *queue)
+{
+	struct pv_record *records = ctx->tcp->half_open.pool.record;
+	struct pv_shed *shed = &ctx->tcp->shed;
+	uint32_t i = queue->head;
+
+	for (uint32_t n = 0; n < GREEDY_LOOKS && i != PV_RECORD_NONE; n++, i = records[i].next) {
+		if (*pv_shed_source(shed, &records[i].peer) > shed->share)
+			return &records[i];
+	}
+	return NULL;
+}
+
+bool
+pv_half_open_displace(struct pv_ctx *ctx, const struct pv_addr *peer)
+{
+	const struct pv_half_open *half_open = &ctx->tcp->half_open;
+	struct pv_record *record = NULL;
+
+	if (*pv_shed_source(&ctx->tcp->shed, peer) >= ctx->tcp->shed.share)
+		return false;
+	for (uint32_t level = PV_HALF_OPEN_LEVELS; level-- > 0 && record == NULL;)
+		record = greedy(ctx, &half_open->level[level].queue);
+	if (record == NULL)
+		return false;
+	forget(ctx, record);
+	pv_count(&ctx->counters, PV_C_TCP_HALF_OPEN_DISPLACED);
+	return true;
 }
 
 void

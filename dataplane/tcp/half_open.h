@@ -39,6 +39,9 @@ struct pv_record *pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *p
 void pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record);
 /* All of a listener that closes. */
 void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener);
+/* Makes room in a full table for a peer whose network has not had its share: forgets one of the
+ * oldest of a network that has more than that. False: nobody has. */
+bool pv_half_open_displace(struct pv_ctx *ctx, const struct pv_addr *peer);
 /* Sends the SYN-ACK again. */
 void pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record);
 /* When its SYN came, as long as the SYN-ACK was not sent again by timer; ns, 65 us fine. */

@@ -19,7 +19,6 @@ pv_shed_init(struct pv_ctx *ctx, struct pv_shed *shed, const struct pv_config *c
 
 	*shed = (struct pv_shed){
 		.key = pv_rng_u64(&ctx->rng),
-		.half_open_busy = half_open - half_open / 4,
 		.share = half_open / PV_SHED_SHARE > 0 ? half_open / PV_SHED_SHARE : 1,
 		.slots_kept = config->max_connections / SLOTS * SLOTS_KEPT,
 		.mbufs_kept = ctx->mbufs != NULL ? ctx->mbufs->size / MBUFS_KEPT : 0,

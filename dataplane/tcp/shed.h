@@ -5,9 +5,9 @@
 /*
  * What a worker keeps back under overload, so that those who are there already are served: a SYN is
  * dropped before the last packet buffers (they are for control traffic and for connections) or the
- * last control blocks (for active opens, and for handshakes under way) are gone; and one network
- * cannot fill the half-open table alone. A network is an IPv4 /24 or an IPv6 /64; networks share
- * counters by a keyed hash.
+ * last control blocks (for active opens, and for handshakes under way) are gone; and where one
+ * network has filled the half-open table, its oldest make room for those of others. A network is an
+ * IPv4 /24 or an IPv6 /64; networks share counters by a keyed hash.
  *
  * Owned by one worker.
  */
@@ -23,8 +23,7 @@ enum { PV_SHED_SOURCES = 1024, PV_SHED_SHARE = 16 /* of the half-open table, to 
 
 struct pv_shed {
 	uint64_t key;
-	uint32_t half_open_busy; /* from so many half-open connections on sources are looked at */
-	uint32_t share;          /* and may have so many each */
+	uint32_t share; /* of a full half-open table, what a network may have and keep */
 	uint32_t slots_kept, mbufs_kept;
 	uint32_t looks;
 	bool low_on_mbufs;

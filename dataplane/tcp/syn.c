@@ -126,14 +126,10 @@ wants_cookie(struct pv_ctx *ctx, struct pv_listener *listener)
 	return true;
 }
 
-/* One network has its share of a table that is filling up. */
 static inline bool
-greedy(struct pv_ctx *ctx, const struct pv_packet *packet)
+full(const struct pv_ctx *ctx)
 {
-	struct pv_tcp *tcp = ctx->tcp;
-
-	return pv_unlikely(tcp->half_open.pool.in_use > tcp->shed.half_open_busy) &&
-	       *pv_shed_source(&tcp->shed, &packet->tuple.peer) >= tcp->shed.share;
+	return ctx->tcp->half_open.pool.in_use == ctx->tcp->half_open.pool.size;
 }
 
 /* No record could be made. */
@@ -141,10 +137,8 @@ static pv_cold enum pv_counter
 without_record(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
 		uint8_t agreed)
 {
-	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
-
 	if (listener->syn_cookies == PV_SYN_COOKIES_AUTO) {
-		if (pool->in_use == pool->size)
+		if (full(ctx))
 			go_over(ctx, listener);
 		return with_cookie(ctx, packet, listener, agreed);
 	}
@@ -216,10 +210,8 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 		return ended;
 	if (wants_cookie(ctx, listener))
 		return with_cookie(ctx, packet, listener, agreed);
-	if (greedy(ctx, packet))
-		return listener->syn_cookies == PV_SYN_COOKIES_AUTO ?
-				       with_cookie(ctx, packet, listener, agreed) :
-				       PV_C_TCP_SYN_DROPPED_SOURCE;
+	if (pv_unlikely(full(ctx)) && listener->syn_cookies == PV_SYN_COOKIES_NEVER)
+		pv_half_open_displace(ctx, &packet->tuple.peer);
 	iss = packet->isn + pv_isn_record_index(&tcp->isn, ctx->now);
 	if (pv_unlikely(pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return without_record(ctx, packet, listener, agreed);
@@ -230,9 +222,7 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 enum pv_counter
 pv_syn_refuse(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
-	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
-
-	if (pool->in_use == pool->size)
+	if (full(ctx))
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	return admit(ctx, packet, listener);
 }
