@@ -123,20 +123,14 @@ pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *r
  * -----------------------------------------------------------------------------------------------
  */
 
-/* Any worker can open a connection; it picks a port whose answers come back to it. They take turns.
- */
-int
-pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle)
+static int
+connect_on(struct pv_engine *engine, uint8_t worker, const struct pv_connect_params *params,
+		uint64_t *handle)
 {
-	static _Atomic uint32_t next;
 	struct pv_command c = { .kind = PV_CMD_CONNECT };
 	struct pv_connect_params copy = *params;
-	int rc = pv_engine_usable(engine);
-	uint8_t worker;
+	int rc;
 
-	if (rc != 0)
-		return rc;
-	worker = (uint8_t)(atomic_fetch_add(&next, 1) % engine->config.n_worker);
 	while ((rc = pv_slot_reserve(engine->bridge, worker, handle)) == -EAGAIN)
 		if (engine->config.step)
 			pv_engine_settle(engine);
@@ -147,6 +141,24 @@ pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uin
 	rc = pv_engine_ask(engine, worker, &c);
 	if (rc != 0)
 		pv_bridge_close(engine->bridge, *handle, PV_CLOSE_ABORT);
+	return rc;
+}
+
+/* The workers take turns. Any of them can open a connection: it picks a port whose answers come
+ * back to it. Where the port is given, only one can, and those that cannot say so. */
+int
+pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle)
+{
+	static _Atomic uint32_t next;
+	uint32_t n = engine->config.n_worker, first;
+	int rc = pv_engine_usable(engine);
+
+	if (rc != 0)
+		return rc;
+	first = atomic_fetch_add(&next, 1);
+	rc = -EXDEV;
+	for (uint32_t i = 0; i < n && rc == -EXDEV; i++)
+		rc = connect_on(engine, (uint8_t)((first + i) % n), params, handle);
 	pv_engine_settle(engine);
 	return rc;
 }

@@ -153,6 +153,8 @@ make_name(struct pv_ctx *ctx, const struct pv_connect_params *params, struct nam
 	name->tuple.local = local;
 	if (name->tuple.local_port == 0)
 		return choose_port(ctx, name);
+	if (pv_tcp_owner(ctx, &name->tuple) != ctx->worker)
+		return -EXDEV;
 	return is_free(ctx, name, true) ? 0 : -EADDRINUSE;
 }
 

@@ -99,6 +99,17 @@ def test_a_host_talks_to_itself_both_ways_at_once(plane, listener, host):
     echo.join()
 
 
+def test_a_connection_can_begin_at_any_port_of_ours(plane, listener):
+    """Its answers come to the worker that the four numbers belong to, whoever's turn it is."""
+    for local_port in range(50000, 50016):
+        handle = plane.connect(
+            ConnectParams(peer=port.pack_address("10.9.0.2"), peer_port=80, local_port=local_port)
+        )
+        assert plane.thread_waiter().wait_for(handle, port.READY_CONNECT, 10 * SECOND)
+        assert plane.status(handle).error == 0
+        assert plane.info(handle).local_port == local_port
+
+
 def test_a_blocked_thread_lets_others_run(plane, listener):
     ended = threading.Event()
 
