@@ -7,18 +7,8 @@ import threading
 
 import pytest
 
-from pyprov.runtime import convert, dataplane, eal, engine
-from pyprov.runtime.config import Config
-from pyprov.spi.provider import Provider
 from tests.python.failing import fails
-
-TABLES = {
-    "provider": {"memory": 24, "packet_buffers": 2048, "max_connections": 4096},
-    "port": [{"device": "ring", "address": ["10.9.0.2/24"]}],
-    "tcp": {"nagle": False},
-}
-HERE = "10.9.0.2"
-PATIENCE = 60
+from tests.python.live import HERE, PATIENCE, Threads, connect, listen, pair, provider, receive
 
 
 @pytest.fixture(params=[50, pytest.param(3000, marks=pytest.mark.slow)], ids=["", "long"])
@@ -27,43 +17,10 @@ def rounds(request):
     return request.param
 
 
-class Threads:
-    """Threads whose errors come out in the test, and that must end."""
-
-    def __init__(self):
-        self.threads = []
-        self.errors = []
-
-    def start(self, function, *args):
-        def body():
-            try:
-                function(*args)
-            except BaseException as error:  # noqa: BLE001 - raised in the test
-                self.errors.append(error)
-
-        thread = threading.Thread(target=body, daemon=True)
-        self.threads.append(thread)
-        thread.start()
-        return thread
-
-    def join(self):
-        for thread in self.threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive(), "a thread hangs"
-        self.threads.clear()
-        if self.errors:
-            raise self.errors[0]
-
-
 @pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"])
 def spi(request):
-    engine.start_eal(eal.lab_arguments(), any_will_do=True)
-    record = dataplane.new_config()
-    config = Config.from_dict(TABLES | {"workers": {"count": request.param}})
-    convert.fill(record, config, huge=False)
-    plane = dataplane.EngineDataplane(record)
-    yield Provider(plane)
-    plane.stop(0)
+    with provider(request.param) as made:
+        yield made
 
 
 @pytest.fixture
@@ -75,27 +32,7 @@ def threads():
 
 @pytest.fixture
 def listener(spi):
-    s = spi.WSPSocket(2, 1, 6)
-    spi.WSPBind(s, (HERE, 80))
-    spi.WSPListen(s, 500)
-    return s
-
-
-def connect(spi):
-    s = spi.WSPSocket(2, 1, 6)
-    spi.WSPConnect(s, (HERE, 80))
-    return s
-
-
-def pair(spi, listener):
-    near = connect(spi)
-    return near, spi.WSPAccept(listener)[0]
-
-
-def receive(spi, s, size):
-    buffer = bytearray(size)
-    assert spi.WSPRecv(s, buffer, spi.MSG_WAITALL)[0] == size
-    return bytes(buffer)
+    return listen(spi)
 
 
 def blocked(spi, n):
