@@ -26,6 +26,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
     "bench throughput": ("pyprov.tools.bench.throughput", "bytes a second, and what a byte costs"),
+    "bench goodput": ("pyprov.tools.bench.goodput", "our TCP and the kernel's on one bad wire"),
     "bench latency": ("pyprov.tools.bench.round_trips", "how long a question and its answer take"),
 }
 

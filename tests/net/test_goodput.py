@@ -1,0 +1,27 @@
+"""`pyprov bench goodput`: that both systems get through the emulated wire, and are told apart."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = "import sys; from pyprov import cli; sys.exit(cli.main())"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_both_systems_go_through_the_same_wire():
+    words = ["--seconds", "3", "--rounds", "1", "--share-seconds", "0", "--rate", "20M", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "bench", "goodput", *words],
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    said = json.loads(done.stdout)
+    rates = {system["name"]: system["mbps"] for system in said["systems"]}
+    assert set(rates) == {"kernel", "ours"}
+    assert all(0 < rate <= 20 for rate in rates.values())
+    assert said["ratio_vs_kernel"] == pytest.approx(rates["ours"] / rates["kernel"], abs=0.01)
+    assert said["wire"] == {"rate": 20_000_000, "delay": 0.025, "loss": 0.01, "queue": 125_000}
