@@ -14,6 +14,7 @@
 #include "api/condition.h"
 #include "api/wire.h"
 #include "bridge/waiter.h"
+#include "io/device.h"
 #include "io/handover.h"
 #include "io/pool.h"
 #include "io/step.h"
@@ -158,8 +159,11 @@ largest_frame(const struct pv_config *c)
 {
 	uint32_t frame = 0;
 
-	for (uint16_t i = 0; i < c->n_port; i++)
-		frame = frame > c->port[i].mtu ? frame : c->port[i].mtu;
+	for (uint16_t i = 0; i < c->n_port; i++) {
+		uint32_t needed = pv_device_frame(&c->port[i]);
+
+		frame = frame > needed ? frame : needed;
+	}
 	return (uint16_t)(frame + FRAME_SLACK);
 }
 

@@ -23,6 +23,10 @@
 #include "base/check.h"
 #include "io/refusal.h"
 
+#define ETH_MTU         1500
+#define ETH_HEADER      14
+#define PACKET_HEADER   32
+#define PAGE            4096
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_MAX 1024
 /* As pv_tcp_owner spreads tuples. */
@@ -36,7 +40,7 @@
 
 struct pv_device {
 	char name[RTE_DEV_NAME_MAX_LEN];
-	bool is_virtual, is_tap;
+	bool is_virtual, is_tap, is_socket;
 	bool attached;
 	int wake_fd[PV_MAX_WORKERS]; /* by queue; -1: none */
 	bool prepare;                /* frames go through rte_eth_tx_prepare: offloads are on */
@@ -95,30 +99,66 @@ explain(char *err, size_t cap, const char *what, int rc)
 			line != NULL ? line : "");
 }
 
-static int
-attach(struct pv_device *device, const char *text)
+static bool
+is_packet_socket(const char *device)
 {
-	const char *arguments = strchr(text, ',');
+	return strncmp(device, "net_af_packet", 13) == 0;
+}
 
-	if (device->is_virtual)
-		return rte_eal_hotplug_add(
-				"vdev", device->name, arguments != NULL ? arguments + 1 : "");
-	return rte_dev_probe(text);
+/* A packet socket's ring is made for frames of 1,500 bytes unless it is told. Its frames are whole
+ * pages here, each with a header of its own: the driver counts on it that blocks have no rest. */
+static uint32_t
+socket_frame(uint16_t mtu)
+{
+	return ((uint32_t)mtu + ETH_HEADER + PACKET_HEADER + PAGE - 1) / PAGE * PAGE;
+}
+
+uint16_t
+pv_device_frame(const struct pv_port_config *c)
+{
+	if (is_packet_socket(c->device) && c->mtu > ETH_MTU)
+		return (uint16_t)(socket_frame(c->mtu) - PACKET_HEADER);
+	return c->mtu;
+}
+
+static void
+add_frame_size(char *arguments, size_t cap, uint16_t mtu)
+{
+	size_t len = strlen(arguments);
+
+	if (mtu > ETH_MTU && strstr(arguments, "framesz=") == NULL)
+		snprintf(arguments + len, cap - len, ",framesz=%u,blocksz=%u", socket_frame(mtu),
+				socket_frame(mtu));
 }
 
 static int
-find(struct pv_port *port, const char *text, char *err, size_t cap)
+attach(const struct pv_device *device, const struct pv_port_config *c)
+{
+	const char *comma = strchr(c->device, ',');
+	char arguments[sizeof(c->device) + 40];
+
+	if (!device->is_virtual)
+		return rte_dev_probe(c->device);
+	snprintf(arguments, sizeof(arguments), "%s", comma != NULL ? comma + 1 : "");
+	if (device->is_socket)
+		add_frame_size(arguments, sizeof(arguments), c->mtu);
+	return rte_eal_hotplug_add("vdev", device->name, arguments);
+}
+
+static int
+find(struct pv_port *port, const struct pv_port_config *c, char *err, size_t cap)
 {
 	struct pv_device *device = port->device;
 	int rc;
 
-	snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(text, ","), text);
+	snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(c->device, ","),
+			c->device);
 	if (rte_eth_dev_get_port_by_name(device->name, &port->ethdev) == 0) {
 		port->ethdev = PV_NO_ETHDEV;
 		snprintf(err, cap, "%s is in use by another engine of this process", device->name);
 		return -EBUSY;
 	}
-	rc = attach(device, text);
+	rc = attach(device, c);
 	device->attached = rc == 0;
 	return rc != 0 ? rc : rte_eth_dev_get_port_by_name(device->name, &port->ethdev);
 }
@@ -262,6 +302,9 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 
 	if (rc != 0)
 		return rc;
+	/* Packet sockets say that they take 1,500 bytes, whatever their ring is made for. */
+	if (port->device->is_socket && conf.rxmode.mtu > ETH_MTU)
+		conf.rxmode.mtu = ETH_MTU;
 	port->n_rx = queues(config->n_worker, c->queues, info.max_rx_queues);
 	port->n_tx = queues(config->n_worker, c->queues, info.max_tx_queues);
 	choose_offloads(&conf, &info, c->checksum_offload != 0);
@@ -333,7 +376,7 @@ find_and_start(struct pv_port *port, const struct pv_config *config,
 		struct rte_mempool *const *pools, char *err, size_t cap)
 {
 	const struct pv_port_config *c = &config->port[port->index];
-	int rc = find(port, c->device, err, cap);
+	int rc = find(port, c, err, cap);
 
 	if (rc != 0)
 		return rc;
@@ -356,6 +399,7 @@ pv_device_open(struct pv_port *port, const struct pv_config *config,
 	if (port->device == NULL)
 		return -ENOMEM;
 	port->device->is_virtual = is_virtual(c->device);
+	port->device->is_socket = is_packet_socket(c->device);
 	port->device->is_tap = strncmp(c->device, "net_tap", 7) == 0;
 	err[0] = '\0';
 	log = listen_to_log();
