@@ -136,7 +136,7 @@ reports(void)
 	struct pv_ready ready;
 
 	for (uint32_t i = 0; i < BURST; i++) {
-		pv_report(ctx, &shared->status, handle, PV_READY_OOB, 0, PV_READY_OOB);
+		pv_report(ctx, &shared->status, handle, PV_READY_QOS, 0, PV_READY_QOS);
 		pv_bridge_flush(ctx);
 		pv_bridge_waiter_take(f->bridge, waiter, &ready, 1);
 	}
@@ -220,7 +220,7 @@ main(void)
 	listener = pv_listener_open(f->bridge, &params, &listener_handle);
 	shared = fixture_connect(ctx, &handle);
 	waiter = pv_bridge_waiter_open(f->bridge, PV_WAITER_QUEUE, -1);
-	pv_bridge_watch(f->bridge, waiter, handle, PV_READY_OOB, 0, 0);
+	pv_bridge_watch(f->bridge, waiter, handle, PV_READY_QOS, 0, 0);
 	fixture_turn(ctx, NULL);
 	for (unsigned int i = 0; i < PV_COUNT_OF(benches); i++) {
 		for (unsigned int turn = 0; turn < TURNS; turn++) {

@@ -53,7 +53,7 @@ work(void *arg)
 			if (reports + 1 == REPORTS)
 				__atomic_fetch_add(&idle, 1, __ATOMIC_RELEASE);
 			__atomic_store_n(&status->reads, status->reads + 1, __ATOMIC_RELEASE);
-			pv_report(ctx, status, handle[which], PV_READY_OOB, 0, PV_READY_OOB);
+			pv_report(ctx, status, handle[which], PV_READY_QOS, 0, PV_READY_QOS);
 		}
 		if (fixture_turn(ctx, counts) == 0 && reports == REPORTS)
 			sleep_if_idle(ctx);
@@ -122,7 +122,7 @@ wait_own(void *arg)
 		int waiter = pv_bridge_waiter_open(f->bridge, PV_WAITER_QUEUE, -1);
 
 		for (uint32_t i = 0; i < HANDLES; i++)
-			pv_bridge_watch(f->bridge, waiter, handle[i], PV_READY_OOB, 0, i);
+			pv_bridge_watch(f->bridge, waiter, handle[i], PV_READY_QOS, 0, i);
 		opened++;
 		for (unsigned int rounds = 0; rounds < 50 && !all; rounds++) {
 			pv_bridge_waiter_wait(f->bridge, waiter, -1, -1);
@@ -162,7 +162,7 @@ main(void)
 	shared_waiter = pv_bridge_waiter_open(f->bridge, PV_WAITER_QUEUE, -1);
 	for (uint32_t i = 0; i < HANDLES; i++) {
 		fixture_connect(&f->ctx[i % WORKERS], &handle[i]);
-		pv_bridge_watch(f->bridge, shared_waiter, handle[i], PV_READY_OOB, 0, i);
+		pv_bridge_watch(f->bridge, shared_waiter, handle[i], PV_READY_QOS, 0, i);
 	}
 	stress_run(3, body, arg);
 	CHECK(true, "both waiters' owners have learnt every last change");
