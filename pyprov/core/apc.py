@@ -100,7 +100,13 @@ class _Mine(threading.local):
     def __init__(self) -> None:
         super().__init__()
         self.apcs = Apcs()
-        _threads[threading.get_ident()] = weakref.ref(self.apcs)
+        thread_id = threading.get_ident()
+
+        def forget(ended: weakref.ref[Apcs]) -> None:
+            if _threads.get(thread_id) is ended:
+                del _threads[thread_id]
+
+        _threads[thread_id] = weakref.ref(self.apcs, forget)
 
 
 _threads: Final[dict[int, weakref.ref[Apcs]]] = {}

@@ -177,6 +177,7 @@ def test_a_thread_that_has_ended_cannot_be_called(upcalls):
     thread.start()
     thread.join()
     gc.collect()
+    assert numbers[0] not in apc._threads
     with fails("EFAULT"):
         upcalls.WPUQueueApc(numbers[0], print, None)
 
