@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError, is_running
+from pyprov.core.service import ServiceThread
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.structs import MSG
@@ -58,6 +59,7 @@ class Pump:
         "_by_handle",
         "_lock",
         "_notice",
+        "_thread",
         "closed",
         "dataplane",
         "service",
@@ -81,6 +83,7 @@ class Pump:
         self.dataplane = dataplane
         self.closed = False
         self.service = service
+        self._thread: ServiceThread | None = None
         self._notice = notice
         self._by_handle: dict[int, Socket] = {}
         self._again: dict[int, Socket] = {}
@@ -136,11 +139,19 @@ class Pump:
         with contextlib.suppress(DataplaneError):
             self.waiter.ring()
 
-    def serve(self) -> None:
-        """Run for ever: the service thread's function; ends when the engine stops."""
-        while True:
-            self.waiter.wait(RETRY_NS if self._again else None)
-            self.run()
+    def start(self) -> None:
+        """Let a thread of its own run it."""
+        self._thread = ServiceThread(self.dataplane, self.waiter, self._turn, "pyprov messages")
+
+    def _turn(self) -> int | None:
+        self.run()
+        return RETRY_NS if self._again else None
+
+    def end(self) -> None:
+        """End that thread, and return when it has ended."""
+        self.closed = True
+        if self._thread is not None:
+            self._thread.end()
 
     def close(self) -> None:
         """Let go of the waiter."""

@@ -115,7 +115,7 @@ def _pump(control: Control, window: object) -> Pump:
         if control.pump is None:
             control.pump = made
     if control.pump is made:
-        control.dataplane.start_service(made.serve, "pyprov messages")
+        made.start()
     else:
         made.close()  # another thread was faster
     return control.pump

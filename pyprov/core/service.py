@@ -32,6 +32,64 @@ class _Interest(NamedTuple):
     react: Reaction
 
 
+class ServiceThread:
+    """A background thread of the provider, that can be ended."""
+
+    def __init__(
+        self, dataplane: Dataplane, waiter: Waiter, turn: Callable[[], int | None], name: str
+    ) -> None:
+        """Start it.
+
+        Args:
+            dataplane: the engine, with which it ends too.
+            waiter: on which it sleeps; closed when the thread ends.
+            turn: called first, and whenever the waiter wakes it. Returns how many nanoseconds to
+                sleep at most, None for no limit.
+            name: the thread's.
+        """
+        self._dataplane = dataplane
+        self._waiter = waiter
+        self._turn = turn
+        self._lock = threading.Lock()
+        self._thread_id = _NOBODY
+        self._ending = False
+        self._left = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        dataplane.start_service(self._serve, name)
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._thread_id != _NOBODY
+
+    def end(self) -> None:
+        """End it, and return when it has ended; not in the thread itself."""
+        with self._lock:
+            self._ending = True
+            running = self._thread_id
+        if running in {_NOBODY, threading.get_ident()}:
+            return
+        with contextlib.suppress(DataplaneError):  # its engine stops, and with it the thread
+            self._waiter.ring()
+            self._dataplane.wait_fds([self._left])
+
+    def _serve(self) -> None:
+        with self._lock:
+            if not self._ending:
+                self._thread_id = threading.get_ident()
+        try:
+            while not self._ending:
+                self._waiter.wait(self._turn())
+        finally:
+            self._thread_id = _NOBODY
+            os.eventfd_write(self._left, 1)
+            with contextlib.suppress(DataplaneError):
+                self._waiter.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_left", -1) >= 0:
+            os.close(self._left)
+
+
 class Service:
     """See the module; safe from any thread.
 
@@ -41,11 +99,9 @@ class Service:
 
     __slots__ = (
         "_dataplane",
-        "_ending",
         "_interests",
-        "_left",
         "_lock",
-        "_thread_id",
+        "_thread",
         "_waiter",
         "over",
     )
@@ -55,9 +111,7 @@ class Service:
         self._lock = threading.Lock()
         self._interests: dict[int, dict[str, _Interest]] = {}
         self._waiter: Waiter | None = None
-        self._thread_id = _NOBODY
-        self._ending = False
-        self._left = -1  # readable once the thread has ended; -1: none was started
+        self._thread: ServiceThread | None = None
         self.over = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def watch(self, handle: int, name: str, wanted: Callable[[], int], react: Reaction) -> None:
@@ -102,8 +156,7 @@ class Service:
 
     def _start(self) -> None:
         self._waiter = self._dataplane.open_waiter()
-        self._left = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._dataplane.start_service(self._serve, "pyprov service")
+        self._thread = ServiceThread(self._dataplane, self._waiter, self._turn, "pyprov service")
 
     def forget(self, handle: int) -> None:
         """A handle is gone, and its watch with it."""
@@ -113,40 +166,21 @@ class Service:
 
     def end(self) -> None:
         """End the thread, and return when it has ended; watches are of no avail from then on."""
-        with self._lock:
-            self._ending = True
-            waiter, running = self._waiter, self._thread_id
         os.eventfd_write(self.over, 1)
-        if waiter is None or running in {_NOBODY, threading.get_ident()}:
-            return
-        with contextlib.suppress(DataplaneError):  # its engine stops, and with it the thread
-            waiter.ring()
-            self._dataplane.wait_fds([self._left])
+        thread = self._thread
+        if thread is not None:
+            thread.end()
 
     @property
     def running(self) -> bool:
         """Whether the thread is there."""
-        return self._thread_id != _NOBODY
+        return self._thread is not None and self._thread.running
 
-    def _serve(self) -> None:
+    def _turn(self) -> None:
         waiter = self._waiter
-        if waiter is None:
-            return
-        with self._lock:
-            if not self._ending:
-                self._thread_id = threading.get_ident()
-        try:
-            while not self._ending:
-                changed = waiter.take()
-                for ready in changed:
-                    self._react(ready.handle)
-                if not changed:
-                    waiter.wait()
-        finally:
-            self._thread_id = _NOBODY
-            os.eventfd_write(self._left, 1)
-            with contextlib.suppress(DataplaneError):
-                waiter.close()
+        while waiter is not None and (changed := waiter.take()):
+            for ready in changed:
+                self._react(ready.handle)
 
     def _react(self, handle: int) -> None:
         for interest in list(self._interests.get(handle, {}).values()):
@@ -161,9 +195,8 @@ class Service:
                     threading.excepthook(hook)
 
     def __del__(self) -> None:
-        for fd in (getattr(self, "over", -1), getattr(self, "_left", -1)):
-            if fd >= 0:
-                os.close(fd)
+        if getattr(self, "over", -1) >= 0:
+            os.close(self.over)
 
 
 def _union(parties: dict[str, _Interest]) -> int:

@@ -138,6 +138,8 @@ class StartupCalls(Calls):
         with control.lock:
             control.tickets.clear()
         control.service.end()
+        if control.pump is not None:
+            control.pump.end()
         if self._stop is None:
             return
         try:

@@ -236,3 +236,21 @@ def test_cleanup_wakes_blocked_calls(world):
     for job in (accepting, receiving):
         with fails("EINTR"):
             job.result()
+
+
+def test_cleanup_ends_the_thread_that_posts_messages(world):
+    spi = world.spi
+    table, posted = spi.WSPUPCALLTABLE(), []
+    table.WPUPostMessage = lambda *message: posted.append(message) or True
+    spi.WSPStartup(UpcallTable=table)
+    listener = world.listener()
+    spi.WSPAsyncSelect(listener, "window", 1, spi.FD_ACCEPT)
+    world.client(80)
+    world.settle()
+    assert [message[:2] for message in posted] == [("window", 1)]
+    thread = spi._control().pump._thread
+    assert thread.running
+    spi.WSPCleanup()
+    assert thread.running
+    spi.WSPCleanup()
+    assert not thread.running
