@@ -1,2 +1,3 @@
 #include "api/pv_api.h"
 #include "api/pv_condition.h"
+#include "api/pv_offer.h"

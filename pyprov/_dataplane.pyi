@@ -140,6 +140,53 @@ class Request(Pointer):
     listener: int
     flags: int
 
+class Flowspec(Pointer):
+    token_rate: int
+    token_bucket_size: int
+    peak_bandwidth: int
+    latency: int
+    delay_variation: int
+    service_type: int
+    max_sdu_size: int
+    minimum_policed_size: int
+
+class Offer(Pointer):
+    present: int
+    data_len: int
+    provider_len: int
+    group: int
+    priority: int
+    status: int
+    reason: int
+    kind: int
+    sending: Flowspec
+    receiving: Flowspec
+    bytes: Array[int]
+
+class RequestFacts(Pointer):
+    when_ns: int
+    peer: Addr
+    local: Addr
+    peer_port: int
+    local_port: int
+    flags: int
+    backlog: int
+    backlog_limit: int
+    half_open: int
+    load: int
+    tsval: int
+    mss: int
+    window: int
+    options: int
+    wscale: int
+    ttl: int
+    dscp: int
+    offer: int
+    data_len: int
+    data: Array[int]
+    sending: Flowspec
+    receiving: Flowspec
+
 class Status(Pointer):
     generation: int
     ready: int
@@ -177,12 +224,12 @@ class ConnectParams(Pointer):
     peer_port: int
     recv_buffer: int
     send_buffer: int
-    qos: int
     rto_initial: int
     syn_retries: int
     timestamps: int
     ttl: int
     tos: int
+    offer: Pointer
 
 class Iov(Pointer):
     base: Pointer
@@ -368,7 +415,23 @@ class Lib:
     PV_OVERFLOW_RESET: Final[int]
     PV_REQUEST_HELD: Final[int]
     PV_REQUEST_COOKIE: Final[int]
+    PV_REQUEST_OFFER: Final[int]
     PV_REQUEST_DECIDED: Final[int]
+    PV_OFFER_DATA_MAX: Final[int]
+    PV_OFFER_MAX: Final[int]
+    PV_OFFER_DATA: Final[int]
+    PV_OFFER_SENDING: Final[int]
+    PV_OFFER_RECEIVING: Final[int]
+    PV_OFFER_PROVIDER: Final[int]
+    PV_OFFER_GROUP: Final[int]
+    PV_OFFER_STATUS: Final[int]
+    PV_OFFER_REQUEST: Final[int]
+    PV_OFFER_ANSWER: Final[int]
+    PV_OFFER_QOS_ASK: Final[int]
+    PV_OFFER_QOS_AGREE: Final[int]
+    PV_OFFER_QOS_REFUSE: Final[int]
+    PV_OFFER_DISCONNECT: Final[int]
+    PV_OFFER_KINDS: Final[int]
     PV_VERDICT_ACCEPT: Final[int]
     PV_VERDICT_REJECT: Final[int]
     PV_VERDICT_DROP: Final[int]
@@ -380,6 +443,11 @@ class Lib:
     PV_CONDITION_FORGOTTEN: Final[int]
     PV_CONDITION_OWN: Final[int]
     PV_CONDITION_STATS: Final[int]
+    PV_REASON_REFUSED: Final[int]
+    PV_REASON_QOS_ADMISSION: Final[int]
+    PV_REASON_QOS_POLICY: Final[int]
+    PV_REASON_QOS_INVALID: Final[int]
+    PV_REASON_BACKLOG: Final[int]
     PV_READY_READ: Final[int]
     PV_READY_WRITE: Final[int]
     PV_READY_OOB: Final[int]
@@ -456,8 +524,17 @@ class Lib:
     def pv_listener_close(self, engine: Engine, listener: int, /) -> int: ...
     def pv_accept(self, engine: Engine, listener: int, out: Pointer, n: int, /) -> int: ...
     def pv_defer(self, engine: Engine, listener: int, request: Pointer, /) -> int: ...
+    def pv_decide(
+        self, engine: Engine, handle: int, verdict: int, reason: int, answer: Pointer, /
+    ) -> int: ...
+    def pv_decide_many(self, engine: Engine, handles: Pointer, n: int, verdict: int, /) -> int: ...
+    def pv_request_read(
+        self, engine: Engine, handle: int, facts: Pointer, offer: Pointer, /
+    ) -> int: ...
     def pv_source(self, engine: Engine, peer: Addr, local: Addr, /) -> int: ...
     def pv_connect(self, engine: Engine, params: ConnectParams, handle: Pointer, /) -> int: ...
+    def pv_offer_read(self, engine: Engine, handle: int, kind: int, offer: Pointer, /) -> int: ...
+    def pv_offer_send(self, engine: Engine, handle: int, offer: Pointer, /) -> int: ...
     def pv_send(self, engine: Engine, handle: int, iov: Pointer, n: int, flags: int, /) -> int: ...
     def pv_recv(self, engine: Engine, handle: int, iov: Pointer, n: int, flags: int, /) -> int: ...
     def pv_readable(self, engine: Engine, handle: int, /) -> int: ...
@@ -562,6 +639,10 @@ class FFI:
     def new(self, cdecl: Literal["struct pv_connect_params *"], /) -> ConnectParams: ...
     @overload
     def new(self, cdecl: Literal["struct pv_request *"], /) -> Request: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_offer *"], /) -> Offer: ...
+    @overload
+    def new(self, cdecl: Literal["struct pv_request_facts *"], /) -> RequestFacts: ...
     @overload
     def new(self, cdecl: Literal["struct pv_info *"], /) -> Info: ...
     @overload

@@ -145,8 +145,8 @@ struct pv_engine;
 uint32_t pv_api_version(void);
 /* sizeof of the n-th record of this header in the order: addr, tcp_config, port_config, config,
  * request, status, ready, info, listen_params, connect_params, generator_params,
- * generator_stats, worker_load, wire_params, wire_stats, wire_join, service_stats; 0 past the
- * end. */
+ * generator_stats, worker_load, wire_params, wire_stats, wire_join, service_stats, flowspec,
+ * offer, request_facts; 0 past the end. */
 size_t pv_api_record_size(uint32_t n);
 
 /* Starts EAL on a thread of its own (that thread keeps no CPU affinity of the caller's). argv[0] is
@@ -192,7 +192,7 @@ struct pv_request {
 	uint64_t handle;
 	struct pv_addr peer, local;
 	uint16_t peer_port, local_port;
-	uint32_t qos;      /* index of the request's QoS and data block; 0: none */
+	uint32_t qos;      /* PV_OFFER_* of what came with it; 0: nothing */
 	uint64_t when_ns;  /* arrival of the SYN where known, else of the ACK */
 	uint32_t listener; /* index */
 	uint32_t flags;    /* PV_REQUEST_* */
@@ -201,6 +201,7 @@ struct pv_request {
 enum pv_request_flags {
 	PV_REQUEST_HELD = 1,    /* SYN unanswered, a verdict is due (conditional accept) */
 	PV_REQUEST_COOKIE = 2,  /* came by a SYN cookie: options and time of the SYN are unknown */
+	PV_REQUEST_OFFER = 4,   /* the peer speaks the handshake option, and waits for a verdict */
 	PV_REQUEST_DECIDED = 8, /* the listener's program has accepted it: nobody else is asked */
 };
 
@@ -276,18 +277,21 @@ int pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_reques
 
 /* ---- connections ---- */
 
+struct pv_offer; /* api/pv_offer.h */
+
 struct pv_connect_params {
 	struct pv_addr local, peer; /* local zero: from the route */
 	uint16_t local_port,
 			peer_port; /* local 0: ephemeral, on a worker that will own the answer */
 	uint32_t recv_buffer, send_buffer; /* 0: as configured */
-	uint32_t qos;                      /* index of a block registered before; 0: none */
 	uint16_t rto_initial;              /* ms until the SYN is repeated; 0: as configured */
 	uint8_t syn_retries;               /* how often it is, plus 1; 0: as configured */
 	uint8_t timestamps;                /* 1: offered, 2: not; 0: as configured */
 	uint8_t ttl;                       /* 0: as configured */
 	uint8_t tos;                       /* with bit 0: this one; 0: as configured */
 	uint8_t pad[6];
+	const struct pv_offer *offer; /* goes with the SYN; NULL: a plain one. Read before
+					 pv_connect returns */
 };
 
 struct pv_iov {
@@ -305,6 +309,7 @@ enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4, PV_IO_WHOLE = 
 
 /* Our address in a connection with peer. -ENETUNREACH. */
 int pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_addr *local);
+/* -EMSGSIZE: the offer does not fit a SYN. */
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
 /* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE
  * after shutdown, or the connection's error. */

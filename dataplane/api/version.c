@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "api/pv_api.h"
+#include "api/pv_offer.h"
 #include "base/check.h"
 
 /* What Python compares with its own view of the border before it uses anything else. */
@@ -31,6 +31,9 @@ pv_api_record_size(uint32_t n)
 		sizeof(struct pv_wire_stats),
 		sizeof(struct pv_wire_join),
 		sizeof(struct pv_service_stats),
+		sizeof(struct pv_flowspec),
+		sizeof(struct pv_offer),
+		sizeof(struct pv_request_facts),
 	};
 
 	return n < PV_COUNT_OF(sizes) ? sizes[n] : 0;

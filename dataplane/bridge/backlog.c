@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "bridge/bridge_private.h"
+#include "bridge/slot.h"
 #include "bridge/watch.h"
 
 /* One worker's requests. Its producer needs no look at the head: who was counted in has a place,
@@ -130,6 +131,58 @@ pv_backlog_put(struct pv_ctx *ctx, struct pv_listener_shared *listener,
 	return in;
 }
 
+uint32_t
+pv_backlog_queued(const struct pv_listener_shared *listener)
+{
+	return __atomic_load_n(&listener->status.queued, __ATOMIC_RELAXED);
+}
+
+uint32_t
+pv_backlog_limit(const struct pv_listener_shared *listener)
+{
+	return __atomic_load_n(&listener->limit, __ATOMIC_RELAXED);
+}
+
+/* Those that died stand in the ring without being counted, so it may be full before the limit. */
+static bool
+has_place(const struct pv_listener_shared *listener, uint32_t ring)
+{
+	uint64_t head = __atomic_load_n(&listener->head[ring], __ATOMIC_ACQUIRE); /* R2 */
+
+	return listener->ring[ring].tail - head <= listener->mask;
+}
+
+/* H0: who turns the record's count from 1 to 0 takes it off the listener's. */
+static bool
+count_out(struct pv_status *status)
+{
+	return __atomic_exchange_n(&status->queued, 0, __ATOMIC_SEQ_CST) == 1;
+}
+
+bool
+pv_backlog_hold(struct pv_ctx *ctx, struct pv_listener_shared *listener,
+		const struct pv_request *request)
+{
+	struct pv_shared *shared = pv_slot_of(ctx->bridge, request->handle);
+
+	if (!has_place(listener, ctx->worker))
+		return false;
+	__atomic_store_n(&shared->status.queued, 1, __ATOMIC_SEQ_CST);
+	if (pv_backlog_put(ctx, listener, request, 1) == 1)
+		return true;
+	__atomic_store_n(&shared->status.queued, 0, __ATOMIC_SEQ_CST);
+	return false;
+}
+
+void
+pv_backlog_forget(struct pv_listener_shared *listener, struct pv_status *status)
+{
+	if (!count_out(status))
+		return;
+	__atomic_fetch_sub(&listener->status.queued, 1, __ATOMIC_SEQ_CST);
+	settle_level(&listener->status);
+}
+
 /* ---- control plane: taking ---- */
 
 /* With the lock; NULL: stale, and no lock. */
@@ -158,7 +211,24 @@ copy_out(struct pv_listener_shared *listener, uint32_t ring, struct pv_request *
 	memcpy(out, place(listener, ring, head), before_end * sizeof(*out));
 	memcpy(out + before_end, place(listener, ring, head + before_end),
 			(n - before_end) * sizeof(*out));
-	listener->head[ring] = head + n;
+	__atomic_store_n(&listener->head[ring], head + n, __ATOMIC_RELEASE); /* R2 */
+}
+
+/* How many of n that were taken still counted. */
+static uint32_t
+counted(struct pv_bridge *bridge, const struct pv_request *taken, uint32_t n)
+{
+	uint32_t count = n;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct pv_shared *held = NULL;
+
+		if (pv_unlikely((taken[i].flags & PV_REQUEST_HELD) != 0))
+			held = pv_slot_of(bridge, taken[i].handle);
+		if (held != NULL && !count_out(&held->status))
+			count--;
+	}
+	return count;
 }
 
 /* Which ring has the oldest request, and how many of it come before all of the others'. UINT32_MAX:
@@ -213,7 +283,8 @@ take(struct pv_bridge *bridge, struct pv_listener_shared *listener, struct pv_re
 		taken += run;
 	}
 	if (taken > 0) {
-		__atomic_fetch_sub(&listener->status.queued, taken, __ATOMIC_SEQ_CST); /* Q1 */
+		__atomic_fetch_sub(&listener->status.queued, counted(bridge, out, taken),
+				__ATOMIC_SEQ_CST); /* Q1 */
 		settle_level(&listener->status);
 	}
 	return taken;
@@ -241,7 +312,8 @@ pv_backlog_take_own(struct pv_ctx *ctx, uint64_t handle, struct pv_request *out,
 
 	if (listener == NULL)
 		return -EBADF;
-	if (__atomic_load_n(&listener->status.queued, __ATOMIC_RELAXED) == 0)
+	if (__atomic_load_n(&listener->status.queued, __ATOMIC_RELAXED) == 0 &&
+			!listener->params.conditional)
 		return 0;
 	listener = lock(ctx->bridge, handle);
 	if (listener == NULL)
@@ -250,7 +322,8 @@ pv_backlog_take_own(struct pv_ctx *ctx, uint64_t handle, struct pv_request *out,
 	n = waiting < n ? (uint32_t)waiting : n;
 	if (n > 0) {
 		copy_out(listener, ctx->worker, out, n);
-		__atomic_fetch_sub(&listener->status.queued, n, __ATOMIC_SEQ_CST); /* Q1 */
+		__atomic_fetch_sub(&listener->status.queued, counted(ctx->bridge, out, n),
+				__ATOMIC_SEQ_CST); /* Q1 */
 		settle_level(&listener->status);
 	}
 	pthread_mutex_unlock(&listener->lock);
@@ -261,12 +334,17 @@ int
 pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_request *request)
 {
 	struct pv_listener_shared *listener = lock(bridge, handle);
+	struct pv_shared *held = NULL;
 	int error = 0;
 
 	if (listener == NULL)
 		return -EBADF;
+	if (request->flags & PV_REQUEST_HELD)
+		held = pv_slot_of(bridge, request->handle);
 	if (listener->n_deferred < PV_BACKLOG_DEFERRED) {
 		listener->deferred[listener->n_deferred++] = *request;
+		if (held != NULL)
+			__atomic_store_n(&held->status.queued, 1, __ATOMIC_SEQ_CST);
 		__atomic_fetch_add(&listener->status.queued, 1, __ATOMIC_SEQ_CST);
 		settle_level(&listener->status);
 	} else {

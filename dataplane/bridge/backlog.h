@@ -67,4 +67,15 @@ bool pv_backlog_room(struct pv_ctx *ctx, struct pv_listener_shared *listener);
 uint32_t pv_backlog_put(struct pv_ctx *ctx, struct pv_listener_shared *listener,
 		const struct pv_request *requests, uint32_t n);
 
+/* The same for one request with PV_REQUEST_HELD, whose status record counts it in (queued is 1)
+ * until it is taken, or dies and is forgotten: then it takes no room any more, but whoever takes it
+ * finds out why. */
+bool pv_backlog_hold(struct pv_ctx *ctx, struct pv_listener_shared *listener,
+		const struct pv_request *request);
+/* A request with this status record has died. */
+void pv_backlog_forget(struct pv_listener_shared *listener, struct pv_status *status);
+/* How many wait, and may wait. */
+uint32_t pv_backlog_queued(const struct pv_listener_shared *listener);
+uint32_t pv_backlog_limit(const struct pv_listener_shared *listener);
+
 #endif

@@ -37,7 +37,13 @@ enum pv_command_kind {
 	PV_CMD_CONFIGURE,    /* p: struct pv_tcp_config * [answered] */
 	PV_CMD_RESET,        /* all connections and tables [answered] */
 	PV_CMD_STOP,         /* a: time by which to have flushed, ns */
-	PV_CMD_DECIDE,       /* handle of a held request, a: verdict, b: reason */
+	/* handle of a request, a: enum pv_verdict, b: enum pv_reason, p: struct pv_offer * or NULL;
+	   [answered] with an offer */
+	PV_CMD_DECIDE,
+	/* handle, p: struct pv_request_facts *, a: struct pv_offer * [answered] */
+	PV_CMD_REQUEST_READ,
+	PV_CMD_OFFER_READ, /* handle, a: enum pv_offer_kind, p: struct pv_offer * [answered] */
+	PV_CMD_OFFER_SEND, /* handle, p: struct pv_offer * [answered] */
 	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
 	PV_CMD_SERVICE,
 	PV_CMD_CONDITION, /* handle of a listener, p: struct pv_condition *, or NULL [answered] */

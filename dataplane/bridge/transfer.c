@@ -185,6 +185,16 @@ kick(struct pv_bridge *bridge, uint64_t handle, enum pv_command_kind kind)
 	put_command(bridge, &command);
 }
 
+/* A request that was accepted before its handshake ended: when it may send will be told. */
+static bool
+is_accepted(const struct pv_status *status)
+{
+	enum { LISTEN = 1, SYN_RECEIVED = 3 }; /* RFC 9293 3.3.2, as status.state has them */
+	uint32_t state = __atomic_load_n(&status->state, __ATOMIC_RELAXED);
+
+	return state == LISTEN || state == SYN_RECEIVED;
+}
+
 /* Why nothing can be written; 0: it can. */
 static int
 unwritable(const struct pv_shared *shared)
@@ -194,7 +204,7 @@ unwritable(const struct pv_shared *shared)
 	if (error != 0)
 		return error;
 	if (__atomic_load_n(&shared->status.writes, __ATOMIC_ACQUIRE) == 0)
-		return -ENOTCONN;
+		return is_accepted(&shared->status) ? -EAGAIN : -ENOTCONN;
 	return 0;
 }
 
@@ -302,6 +312,8 @@ pv_bridge_shutdown_send(struct pv_bridge *bridge, uint64_t handle)
 	if (shared == NULL)
 		return -EBADF;
 	error = unwritable(shared);
+	if (error == -EAGAIN)
+		error = 0; /* the FIN waits for the end of the handshake */
 	if (error == 0 && !pv_stream_finished(&shared->tx))
 		due = kick_due(&shared->tx, PV_STREAM_FIN);
 	hold_leave(bridge, handle, HOLD_WRITE);
@@ -318,7 +330,9 @@ nothing(const struct pv_shared *shared, int error, bool finished)
 		return error;
 	if (finished)
 		return 0;
-	return __atomic_load_n(&shared->status.writes, __ATOMIC_RELAXED) == 0 ? -ENOTCONN : -EAGAIN;
+	if (__atomic_load_n(&shared->status.writes, __ATOMIC_RELAXED) == 0)
+		return is_accepted(&shared->status) ? -EAGAIN : -ENOTCONN;
+	return -EAGAIN;
 }
 
 /* Urgent data was taken, or stream bytes: is none left that the reader was told of? */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "ip/ip.h"
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 bool
 pv_acked_window(struct pv_pcb *pcb, const struct pv_packet *p)
@@ -94,6 +94,15 @@ pop_records(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 	return dlv->resent_acked != 0 ? 0 : oldest;
 }
 
+/* How far the stream is acknowledged. */
+static inline uint64_t
+stream_una(const struct pv_conn_data *d)
+{
+	if (pv_likely(d->exchange == NULL))
+		return d->una_pos;
+	return d->una_pos - pv_offer_before(d->exchange, d->una_pos);
+}
+
 static void
 advance(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, struct pv_delivery *dlv)
 {
@@ -106,7 +115,9 @@ advance(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, struc
 		bytes--;
 	pcb->snd_una = p->ack;
 	d->una_pos += bytes;
-	pv_stream_free_until(ctx->bridge, &d->shared->tx, &d->cursor, d->una_pos);
+	if (pv_unlikely(d->exchange != NULL))
+		pv_offer_acked(ctx, d->exchange, d->una_pos);
+	pv_stream_free_until(ctx->bridge, &d->shared->tx, &d->cursor, stream_una(d));
 	if (d->resend_cursor.pos <= d->una_pos)
 		memset(&d->resend_cursor, 0, sizeof(d->resend_cursor));
 	d->flags |= PV_DATA_ROOM;

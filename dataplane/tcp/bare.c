@@ -34,10 +34,12 @@ pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
 		return;
 	}
 	p = rte_pktmbuf_mtod(m, uint8_t *);
-	m->data_len = hdr_len;
-	m->pkt_len = hdr_len;
+	m->data_len = (uint16_t)(hdr_len + bare->data_len);
+	m->pkt_len = m->data_len;
 	pv_tcp_build(p, &hdr);
 	memcpy(p + PV_TCP_HDR_LEN, bare->options, bare->options_len);
+	if (bare->data_len != 0)
+		memcpy(p + hdr_len, bare->data, bare->data_len);
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
 	pv_ip_send(ctx, m, &how);
 }

@@ -2,8 +2,8 @@
 #ifndef PV_TCP_BARE_H
 #define PV_TCP_BARE_H
 
-/* Segments without data that no control block stands behind: RSTs, ACKs of records, SYN-ACKs sent
- * again. */
+/* Segments that no control block stands behind: RSTs, ACKs of records, SYN-ACKs sent again. Without
+ * data, but for a block. */
 
 #include <stdint.h>
 
@@ -19,6 +19,8 @@ struct pv_bare {
 	uint8_t flags;   /* PV_TCP_* */
 	uint8_t tos;
 	uint8_t options_len;
+	uint16_t data_len; /* of a block */
+	const uint8_t *data;
 	uint8_t options[PV_TCP_OPTIONS_MAX];
 };
 

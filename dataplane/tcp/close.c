@@ -3,7 +3,7 @@
  * 2525 2.17). */
 #include <errno.h>
 
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 /* The application has written its last byte. */
 void
@@ -11,6 +11,8 @@ pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	if ((pcb->flags & PV_PCB_FIN_QUEUED) != 0 || pv_conn_data_get(ctx, pcb) == NULL)
 		return;
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
+		pv_offer_part(ctx, pcb);
 	pcb->flags |= PV_PCB_FIN_QUEUED;
 	if (pcb->state == PV_ESTABLISHED)
 		pv_conn_set_state(ctx, pcb, PV_FIN_WAIT_1);
@@ -92,6 +94,11 @@ pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb)
 bool
 pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
+	if (pcb->data->exchange != NULL &&
+			(pcb->data->exchange->flags & PV_EXCHANGE_EXPECTS) != 0) {
+		pv_conn_destroy(ctx, pcb, -ETIMEDOUT, true);
+		return false;
+	}
 	if (pcb->state != PV_FIN_WAIT_2 || (pcb->flags & PV_PCB_ORPHAN) == 0)
 		return true;
 	pv_conn_destroy(ctx, pcb, 0, false);
@@ -107,14 +114,29 @@ orphan(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	ctx->conns->orphans++;
 }
 
+/* Letting go of a request without a verdict is one. */
+static pv_cold bool
+reject_undecided(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	const struct pv_exchange *x = pv_exchange_of(ctx, pcb->index);
+
+	if (x == NULL || (x->flags & (PV_EXCHANGE_UNDECIDED | PV_EXCHANGE_EXPECTS)) !=
+					 PV_EXCHANGE_UNDECIDED)
+		return false;
+	pv_offer_reject(ctx, pcb, PV_HS_REFUSED, NULL);
+	return true;
+}
+
 void
 pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	const struct pv_shared *shared = pv_slot_at(ctx, pcb->index);
 
 	orphan(ctx, pcb);
-	if (pcb->state == PV_SYN_SENT) {
-		pv_conn_destroy(ctx, pcb, -ECONNABORTED, false);
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0) && reject_undecided(ctx, pcb))
+		return;
+	if (pcb->state == PV_SYN_SENT || (pcb->flags & PV_PCB_CONNECTING) != 0) {
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
 	if (pv_stream_waiting(&shared->rx) != 0 || pv_conn_data_get(ctx, pcb) == NULL) {
@@ -132,11 +154,16 @@ pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how)
 {
 	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
 
-	if (pcb == NULL)
+	if (pcb == NULL) {
+		pv_tcp_let_go(ctx, handle);
 		return;
+	}
 	pv_conn_assert_valid(pcb);
 	if (how == PV_CLOSE_ABORT) {
 		orphan(ctx, pcb);
+		if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0) &&
+				reject_undecided(ctx, pcb))
+			return;
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 	} else if (how == PV_CLOSE_DETACH) {
 		orphan(ctx, pcb);

@@ -2,7 +2,7 @@
 /* A connection as a whole: its state, what the application is told, its end. */
 #include <errno.h>
 
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 void
 pv_conn_set_state(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_tcp_state state)
@@ -34,7 +34,8 @@ all_acked(const struct pv_pcb *pcb, const struct pv_conn_data *d)
 		return false;
 	if ((pcb->flags & (PV_PCB_FIN_QUEUED | PV_PCB_FIN_SENT)) == PV_PCB_FIN_QUEUED)
 		return false;
-	return d->una_pos == __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
+	return d->una_pos == __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE) +
+				     (d->exchange != NULL ? d->exchange->inserted : 0);
 }
 
 void
@@ -57,7 +58,12 @@ pv_conn_report_turn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		set |= PV_READY_OOB;
 	}
 	if (d->flags & PV_DATA_ROOM) {
-		__atomic_store_n(&status->tx_acked, d->una_pos, __ATOMIC_RELAXED);
+		__atomic_store_n(&status->tx_acked,
+				d->una_pos - (d->exchange != NULL ?
+							     pv_offer_before(d->exchange,
+									     d->una_pos) :
+							     0),
+				__ATOMIC_RELAXED);
 		if (pv_stream_relieved(ctx->bridge, &d->shared->tx)) {
 			raise_counter(&status->writes);
 			set |= PV_READY_WRITE;
@@ -78,8 +84,10 @@ pv_conn_send_rst(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		.flags = PV_TCP_RST | PV_TCP_ACK,
 	};
 
-	if (pcb->state == PV_SYN_SENT)
+	if (pcb->state == PV_SYN_SENT) {
+		pv_offer_withdraw(ctx, pcb);
 		return;
+	}
 	pv_count(&ctx->counters, PV_C_TCP_RST_SENT);
 	pv_segment_send(ctx, pcb, &out);
 }
@@ -91,7 +99,7 @@ report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 	struct pv_status *status = &pv_slot_at(ctx, pcb->index)->status;
 	uint32_t set = PV_READY_READ | PV_READY_WRITE | PV_READY_CLOSE;
 
-	if (pcb->state == PV_SYN_SENT ||
+	if (pcb->state == PV_SYN_SENT || (pcb->flags & PV_PCB_CONNECTING) != 0 ||
 			(pcb->state == PV_SYN_RECEIVED && pcb->flags & PV_PCB_ACTIVE))
 		set = PV_READY_CONNECT | PV_READY_WRITE;
 	if (error != 0) {
@@ -109,6 +117,10 @@ report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 void
 pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst)
 {
+	/* Its request is not complete, so that nobody has heard of it. */
+	bool nobodys = (pcb->flags & PV_PCB_EXCHANGE) != 0 && pcb->data != NULL &&
+		       (pcb->data->exchange->flags & PV_EXCHANGE_EXPECTS) != 0;
+
 	if (send_rst)
 		pv_conn_send_rst(ctx, pcb);
 	if (send_rst && error != 0)
@@ -122,5 +134,13 @@ pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst
 		report_end(ctx, pcb, error);
 	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
 	pv_conn_data_drop(ctx, pcb);
+	if (pv_unlikely(nobodys)) {
+		uint32_t index = pcb->index;
+
+		pv_exchange_drop(ctx, index);
+		pv_pcb_free(ctx, pcb);
+		pv_slot_release(ctx, index, PV_SLOT_CONTROL);
+		return;
+	}
 	pv_pcb_free(ctx, pcb);
 }

@@ -24,6 +24,7 @@
 #include "tcp/rtx_queue.h"
 
 struct pv_conn_config;
+struct pv_exchange;
 
 enum pv_conn_timer {
 	PV_CONN_LOSS,       /* tail loss probe or end of the reordering window (RFC 8985) */
@@ -86,6 +87,7 @@ struct pv_conn_data {
 	struct pv_shared *shared;
 	const struct pv_tcp_config *config;
 	struct pv_conn_config *config_owner;
+	struct pv_exchange *exchange; /* NULL: the handshake option is not in use */
 	uint32_t flags;   /* enum pv_conn_data_flags */
 	uint8_t recovery; /* enum pv_recovery */
 	uint8_t backoff;  /* time-outs since the last progress */

@@ -5,7 +5,7 @@
 #include <rte_mbuf.h>
 
 #include "ip/ip.h"
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 /* Ephemeral ports: wide, but above those that services like to have (RFC 6056 3.2). */
 enum { PORT_FIRST = 10240, PORTS = 65536 - PORT_FIRST };
@@ -69,6 +69,7 @@ pv_connect_send_syn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		.wnd = (uint16_t)window,
 		.flags = PV_TCP_SYN | (ack ? PV_TCP_ACK : 0),
 	};
+	const struct pv_block *block = NULL;
 	struct pv_tcp_opts o = { 0 };
 	struct rte_mbuf *m = rte_pktmbuf_alloc(ctx->mbufs);
 	uint8_t *p;
@@ -82,12 +83,18 @@ pv_connect_send_syn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		h.flags |= ack ? PV_TCP_ECE : PV_TCP_ECE | PV_TCP_CWR;
 	p = rte_pktmbuf_mtod(m, uint8_t *);
 	syn_options(ctx, pcb, &o);
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
+		block = pv_offer_syn(pcb, &o);
 	h.hdr_len = (uint8_t)(PV_TCP_HDR_LEN +
 			      pv_tcp_opt_build_syn(p + PV_TCP_HDR_LEN, &o,
 					      (enum pv_tcp_order)ctx->tcp_config.option_order));
 	pv_tcp_build(p, &h);
 	m->data_len = h.hdr_len;
-	m->pkt_len = h.hdr_len;
+	if (block != NULL) {
+		memcpy(p + h.hdr_len, block->bytes, block->len);
+		m->data_len = (uint16_t)(m->data_len + block->len);
+	}
+	m->pkt_len = m->data_len;
 	pcb->data->last_sent = ctx->now;
 	pcb->data->stats.segs_out++;
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
@@ -213,7 +220,10 @@ pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_para
 	pcb->state = PV_SYN_SENT;
 	pcb->iss = name.iss;
 	offer(ctx, pcb, params);
-	error = pv_conn_data_get(ctx, pcb) == NULL ? -ENOBUFS : pv_flow_insert(ctx, pcb);
+	if (params->offer != NULL)
+		error = pv_offer_connect(ctx, pcb, params->offer);
+	if (error == 0)
+		error = pv_conn_data_get(ctx, pcb) == NULL ? -ENOBUFS : pv_flow_insert(ctx, pcb);
 	if (error != 0) {
 		pv_conn_destroy(ctx, pcb, error, false);
 		return error;
@@ -231,14 +241,23 @@ pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_para
 	return 0;
 }
 
+static uint32_t
+retries_of(const struct pv_pcb *pcb)
+{
+	const struct pv_conn_data *d = pcb->data;
+
+	return pcb->flags & PV_PCB_ACTIVE ? d->syn_retries : d->config->syn_ack_retries;
+}
+
 /* No answer to the SYN, or to the SYN-ACK of a simultaneous open. */
 bool
 pv_connect_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 
-	if (d->backoff >= d->syn_retries) {
-		pv_conn_destroy(ctx, pcb, d->soft_error != 0 ? d->soft_error : -ETIMEDOUT, false);
+	if (d->backoff >= retries_of(pcb)) {
+		pv_conn_destroy(ctx, pcb, d->soft_error != 0 ? d->soft_error : -ETIMEDOUT,
+				pcb->state == PV_SYN_SENT);
 		return false;
 	}
 	d->backoff++;
@@ -319,30 +338,43 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->rack_end = d->rack_fack = d->rack_dsack_end = pcb->snd_una;
 	if (pcb->established_ns == 0)
 		pcb->established_ns = ctx->now;
-	if ((pcb->flags & PV_PCB_KEEPALIVE) != 0)
+	if ((pcb->flags & (PV_PCB_KEEPALIVE | PV_PCB_CONNECTING)) == PV_PCB_KEEPALIVE)
 		pv_keepalive_start(ctx, pcb);
+}
+
+void
+pv_connect_report(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_status *status = &pcb->data->shared->status;
+	uint32_t set = PV_READY_WRITE;
+
+	if ((pcb->flags & PV_PCB_ACTIVE) != 0)
+		set |= PV_READY_CONNECT;
+	__atomic_store_n(&status->writes, status->writes + 1, __ATOMIC_RELAXED);
+	pv_conn_report(ctx, pcb, set, 0, set);
 }
 
 void
 pv_connect_done(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	struct pv_status *status = &pcb->data->shared->status;
-
 	pv_conn_timer_clear(pcb->data, PV_CONN_RETRANSMIT);
 	pv_conn_set_state(ctx, pcb, PV_ESTABLISHED);
 	pv_connect_established(ctx, pcb);
 	pv_count(&ctx->counters, PV_C_TCP_ESTABLISHED);
-	__atomic_store_n(&status->writes, status->writes + 1, __ATOMIC_RELAXED);
-	pv_conn_report(ctx, pcb, PV_READY_CONNECT | PV_READY_WRITE, 0,
-			PV_READY_CONNECT | PV_READY_WRITE);
-	if (pv_stream_finished(&pcb->data->shared->tx))
+	if (pv_unlikely((pcb->flags & PV_PCB_CONNECTING) != 0))
+		pv_offer_fired(ctx, pcb);
+	else
+		pv_connect_report(ctx, pcb);
+	if ((pcb->flags & PV_PCB_FIN_QUEUED) != 0)
+		pv_conn_set_state(ctx, pcb, PV_FIN_WAIT_1);
+	else if (pv_stream_finished(&pcb->data->shared->tx))
 		pv_conn_fin_queued(ctx, pcb);
 	pv_conn_pend(ctx, pcb);
 }
 
 /* SYN without ACK: simultaneous open. */
-static enum pv_counter
-crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+enum pv_counter
+pv_connect_crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
 	take_syn(ctx, pcb, p);
 	if ((p->flags & (PV_TCP_ECE | PV_TCP_CWR)) != (PV_TCP_ECE | PV_TCP_CWR))
@@ -352,8 +384,9 @@ crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	return PV_C_TCP_SYN_SENT;
 }
 
-static enum pv_counter
-answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+enum pv_counter
+pv_connect_answered(
+		struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p, uint32_t block_len)
 {
 	struct pv_conn_data *d = pcb->data;
 	uint64_t rtt = (ctx->now - d->last_sent) / 1000;
@@ -361,7 +394,8 @@ answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	take_syn(ctx, pcb, p);
 	if ((p->flags & (PV_TCP_ECE | PV_TCP_CWR)) != PV_TCP_ECE)
 		pcb->flags &= ~(uint32_t)PV_PCB_ECN;
-	pcb->snd_una = p->ack;
+	pcb->rcv_nxt += block_len;
+	pcb->snd_una = pcb->snd_nxt = p->ack;
 	if ((pcb->flags & PV_PCB_SYN_LOST) == 0)
 		pcb->syn_rtt_us = rtt == 0 ? 1 : (uint32_t)rtt;
 	pv_connect_done(ctx, pcb);
@@ -369,7 +403,7 @@ answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	d->last_received = ctx->now;
 	d->stats.segs_in++;
 	/* What came with it is the connection's first data. */
-	p->seq++;
+	p->seq += 1 + block_len;
 	p->flags &= (uint8_t)~PV_TCP_SYN;
 	if (p->payload_len != 0)
 		pv_text(ctx, pcb, p);
@@ -379,16 +413,20 @@ answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 }
 
 /* A RST that fits our SYN. It may be meant for the bits that offered ECN (RFC 3168 6.1.1.1). */
-static enum pv_counter
-refused(struct pv_ctx *ctx, struct pv_pcb *pcb)
+enum pv_counter
+pv_connect_refused(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
+	int error = -ECONNREFUSED;
+
 	if ((pcb->flags & PV_PCB_ECN) != 0) {
 		pcb->flags &= ~(uint32_t)PV_PCB_ECN;
 		pcb->flags |= PV_PCB_SYN_LOST;
 		pv_connect_send_syn(ctx, pcb);
 		return PV_C_TCP_SYN_SENT;
 	}
-	pv_conn_destroy(ctx, pcb, -ECONNREFUSED, false);
+	if ((pcb->flags & PV_PCB_EXCHANGE) != 0)
+		error = pv_offer_reset(ctx, pcb, p, error);
+	pv_conn_destroy(ctx, pcb, error, false);
 	return PV_C_TCP_RST;
 }
 
@@ -398,6 +436,9 @@ pv_connect_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	bool acceptable = (p->flags & PV_TCP_ACK) != 0 && p->ack == pcb->snd_nxt;
 
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0 &&
+			    pcb->data->exchange->syn != NULL))
+		return pv_offer_answered(ctx, pcb, p);
 	if ((p->flags & PV_TCP_ACK) != 0 && !acceptable) {
 		if ((p->flags & PV_TCP_RST) == 0)
 			pv_reset_reply(ctx, p);
@@ -406,9 +447,9 @@ pv_connect_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if ((p->flags & PV_TCP_RST) != 0) {
 		if (!acceptable)
 			return PV_C_TCP_SYN_SENT_BAD;
-		return refused(ctx, pcb);
+		return pv_connect_refused(ctx, pcb, p);
 	}
 	if ((p->flags & PV_TCP_SYN) == 0)
 		return PV_C_TCP_SYN_SENT_BAD;
-	return acceptable ? answered(ctx, pcb, p) : crossed(ctx, pcb, p);
+	return acceptable ? pv_connect_answered(ctx, pcb, p, 0) : pv_connect_crossed(ctx, pcb, p);
 }

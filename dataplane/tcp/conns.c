@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "tcp/established.h"
+#include "tcp/exchange.h"
 
 enum {
 	RTX_RECORDS = 1 << 18,
@@ -133,6 +134,8 @@ pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->config_owner = owner;
 	d->config = &owner->tcp;
 	d->shared = pv_slot_at(ctx, pcb->index);
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
+		d->exchange = pv_exchange_of(ctx, pcb->index);
 	pcb->data = d;
 	pcb->flags |= PV_PCB_TOUCHED;
 	start_data(ctx, pcb, d);

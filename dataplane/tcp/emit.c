@@ -4,7 +4,7 @@
 #include <rte_mbuf.h>
 
 #include "ip/ip.h"
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 /* SACK blocks, as many as fit into `space` bytes; the duplicate first (RFC 2883 4). */
 static void
@@ -42,7 +42,10 @@ write_options(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint8_t *p,
 		o.tsval = pv_conn_tsval(ctx, pcb);
 		o.tsecr = pcb->ts_recent;
 	}
-	if (pv_unlikely(has_sack(pcb)) && (out->flags & PV_TCP_RST) == 0)
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0) && out->len != 0)
+		pv_offer_option(pcb->data->exchange, out->pos, out->len, &o);
+	if (pv_unlikely(has_sack(pcb)) && (out->flags & PV_TCP_RST) == 0 &&
+			(o.present & PV_TCP_OPT_HS) == 0)
 		add_sack(pcb, &o, out->len == 0 ? PV_TCP_OPTIONS_MAX : pcb->snd_mss - out->len);
 	return (uint32_t)pv_tcp_opt_build(p, &o);
 }
@@ -50,8 +53,19 @@ write_options(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint8_t *p,
 static void
 write_payload(struct pv_conn_data *d, uint64_t pos, uint8_t *p, uint32_t len)
 {
+	struct pv_stream_cursor *cursor;
+
+	if (pv_unlikely(d->exchange != NULL)) {
+		const struct pv_block *block = pv_offer_at(d->exchange, pos);
+
+		if (block != NULL) {
+			memcpy(p, block->bytes + (pos - block->pos), len);
+			return;
+		}
+		pos -= pv_offer_before(d->exchange, pos);
+	}
 	/* New data and retransmissions each go forward, by a cursor of their own. */
-	struct pv_stream_cursor *cursor = pos >= d->cursor.pos ? &d->cursor : &d->resend_cursor;
+	cursor = pos >= d->cursor.pos ? &d->cursor : &d->resend_cursor;
 
 	pv_stream_read(&d->shared->tx, cursor, pos, p, len);
 }

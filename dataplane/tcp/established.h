@@ -23,6 +23,8 @@
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
 
+struct pv_block;
+
 /* What one ACK brought (acked.c, sack.c, rack.c, recovery.c). */
 struct pv_delivery {
 	uint64_t rtt;          /* of the newest delivered segment that was sent once; 0: none */
@@ -65,10 +67,18 @@ bool pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *pa
 /* The window that the segment offers, by the WL1/WL2 rule; true: changed. */
 bool pv_acked_window(struct pv_pcb *pcb, const struct pv_packet *packet);
 
+/* offer_input.c, decide.c: see offer.h */
+void pv_tcp_let_go(struct pv_ctx *ctx, uint64_t handle);
+void pv_offer_reject(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t reason,
+		struct pv_block *block); /* the connection is gone; owns the block */
+
 /* text.c: the seventh and eighth step */
 enum pv_counter pv_text(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 bool pv_text_fin(
 		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet); /* alive */
+
+/* What lies behind a block has come before it. */
+void pv_text_catch_up(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 
 /* ack.c */
 void pv_ack_now(struct pv_ctx *ctx, struct pv_pcb *pcb); /* at the end of the turn */
@@ -187,6 +197,16 @@ enum pv_counter pv_connect_segment(
 		struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 /* Both SYNs are acknowledged: the application is told. */
 void pv_connect_done(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* The application is told of the connection. */
+void pv_connect_report(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* Parts for an answer to a SYN with a block (offer_connect.c): a good SYN-ACK, block_len bytes of
+ * which were a block; a RST; a SYN without ACK. */
+enum pv_counter pv_connect_answered(struct pv_ctx *ctx, struct pv_pcb *pcb,
+		struct pv_packet *packet, uint32_t block_len);
+enum pv_counter pv_connect_refused(
+		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
+enum pv_counter pv_connect_crossed(
+		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 /* Starts what an established connection has; also when an idle one gets its data. */
 void pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb);
 bool pv_connect_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */

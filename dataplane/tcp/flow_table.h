@@ -40,7 +40,7 @@ enum pv_flow_kind {
 #define PV_FLOW_INDEX_MASK ((1u << PV_FLOW_INDEX_BITS) - 1)
 #define PV_FLOW_NONE       UINT32_MAX
 
-enum { PV_FLOW_SLOTS = 8, PV_FLOW_STAMPS = 3 };
+enum { PV_FLOW_SLOTS = 8, PV_FLOW_STAMPS = 3, PV_HELD_SIZE = 192 };
 
 struct pv_flow_bucket {
 	uint16_t signature[PV_FLOW_SLOTS]; /* 0: slot free */
@@ -58,6 +58,7 @@ struct pv_flow_table {
 	/* where the records lie that entries point to */
 	const struct pv_pcb *pcb;
 	const struct pv_record *half_open, *time_wait;
+	const uint8_t *held;
 	uint32_t (*hash_of)(const void *arg, uint32_t entry); /* for those that must move */
 	const void *hash_arg;
 	const uint16_t *listener_port; /* by listener index: half-open records have the listener
@@ -152,8 +153,11 @@ pv_flow_record(const struct pv_flow_table *table, uint32_t entry)
 
 	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
 		return &table->pcb[i];
-	return pv_flow_kind(entry) == PV_FLOW_HALF_OPEN ? &table->half_open[i] :
-							  &table->time_wait[i];
+	if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN)
+		return &table->half_open[i];
+	if (pv_unlikely(pv_flow_kind(entry) == PV_FLOW_HELD))
+		return table->held + (size_t)i * PV_HELD_SIZE;
+	return &table->time_wait[i];
 }
 
 static inline bool

@@ -3,7 +3,9 @@
 #include "bridge/backlog.h"
 #include "bridge/slot.h"
 #include "tcp/conn.h"
+#include "tcp/exchange.h"
 #include "tcp/handshake.h"
+#include "tcp/offer.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
 #include "wire/ip6.h"
@@ -27,6 +29,8 @@ flags_of(const struct pv_tcp_config *config, const struct pv_handshake *handshak
 		flags |= PV_PCB_NODELAY;
 	if (handshake->syn_ack_again)
 		flags |= PV_PCB_SYN_LOST;
+	if (pv_unlikely(handshake->speaks))
+		flags |= PV_PCB_EXCHANGE;
 	return flags;
 }
 
@@ -85,7 +89,7 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 	pcb->snd_wnd = pcb->max_wnd = packet->window << pcb->snd_wscale;
 	pcb->snd_wl1 = packet->seq;
 	pcb->snd_wl2 = packet->ack;
-	pcb->rcv_nxt = pcb->last_ack_sent = handshake->irs + 1;
+	pcb->rcv_nxt = pcb->last_ack_sent = handshake->irs + 1 + handshake->block_len;
 	pcb->rcv_adv = pcb->rcv_nxt + listener->window;
 	if (handshake->agreed & PV_AGREED_TIMESTAMPS) {
 		pcb->ts_recent = packet->seq == pcb->rcv_nxt ? packet->tsval : handshake->ts_recent;
@@ -111,6 +115,14 @@ publish(struct pv_ctx *ctx, const struct pv_pcb *pcb)
 	status->ready = PV_READY_WRITE;
 }
 
+static inline uint32_t
+request_flags(const struct pv_handshake *handshake)
+{
+	return (handshake->cookie ? (uint32_t)PV_REQUEST_COOKIE : 0) |
+	       (handshake->speaks ? (uint32_t)PV_REQUEST_OFFER : 0) |
+	       (handshake->decided ? (uint32_t)PV_REQUEST_DECIDED : 0);
+}
+
 static void
 request(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet *packet,
 		const struct pv_handshake *handshake)
@@ -130,8 +142,8 @@ request(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet *packet,
 		.local_port = pcb->tuple.local_port,
 		.when_ns = handshake->syn_ns != 0 ? handshake->syn_ns : ctx->now,
 		.listener = pcb->listener,
-		.flags = (handshake->cookie ? (uint32_t)PV_REQUEST_COOKIE : 0) |
-			 (handshake->decided ? (uint32_t)PV_REQUEST_DECIDED : 0),
+		.flags = request_flags(handshake),
+		.qos = handshake->offer,
 	};
 }
 
@@ -140,6 +152,27 @@ refuse(struct pv_ctx *ctx, const struct pv_packet *packet, enum pv_counter outco
 {
 	pv_reset_send(ctx, packet);
 	return outcome;
+}
+
+/* There is no room for the block that comes. */
+static pv_cold enum pv_counter
+without_exchange(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet)
+{
+	uint32_t index = pcb->index;
+
+	pv_pcb_free(ctx, pcb);
+	pv_slot_release(ctx, index, PV_SLOT_CONTROL);
+	return refuse(ctx, packet, PV_C_TCP_ACK_MEMORY);
+}
+
+void
+pv_handshake_late(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet *packet,
+		uint32_t offer)
+{
+	const struct pv_handshake handshake = { .offer = offer, .cookie = 1, .speaks = 1 };
+
+	publish(ctx, pcb);
+	request(ctx, pcb, packet, &handshake);
 }
 
 enum pv_counter
@@ -152,7 +185,10 @@ pv_handshake_complete(struct pv_ctx *ctx, struct pv_packet *packet,
 
 	if (pv_unlikely(!pv_backlog_room(ctx, handshake->listener->shared)))
 		return refuse(ctx, packet, PV_C_TCP_ACK_BACKLOG);
-	pcb = pv_pcb_new(ctx, &packet->tuple, packet->hash);
+	if (pv_unlikely(handshake->handle != 0))
+		pcb = pv_pcb_adopt(ctx, handshake->handle, &packet->tuple, packet->hash);
+	else
+		pcb = pv_pcb_new(ctx, &packet->tuple, packet->hash);
 	if (pv_unlikely(pcb == NULL))
 		return refuse(ctx, packet, PV_C_TCP_ACK_MEMORY);
 	entry = pv_flow_entry(PV_FLOW_CONNECTION, pcb->index);
@@ -165,12 +201,33 @@ pv_handshake_complete(struct pv_ctx *ctx, struct pv_packet *packet,
 		return refuse(ctx, packet, PV_C_TCP_ACK_MEMORY);
 	}
 	fill(ctx, pcb, packet, handshake);
-	publish(ctx, pcb);
-	request(ctx, pcb, packet, handshake);
+	if (pv_unlikely(handshake->speaks && handshake->cookie)) {
+		if (!pv_offer_expect(ctx, pcb))
+			return without_exchange(ctx, pcb, packet);
+	} else {
+		publish(ctx, pcb);
+		request(ctx, pcb, packet, handshake);
+	}
 	pv_count(&ctx->counters, PV_C_TCP_ESTABLISHED);
 	if (packet->payload_len != 0 || (packet->flags & PV_TCP_FIN) != 0)
 		pv_conn_segment(ctx, pcb, packet);
 	return handshake->cookie ? PV_C_TCP_ACK_COOKIE : PV_C_TCP_ACK_ACCEPTED;
+}
+
+/* Whoever was asked for its block again brings it with its first byte; who was not, does not. */
+static pv_cold enum pv_counter
+check_resent(struct pv_ctx *ctx, const struct pv_packet *packet, bool resend)
+{
+	struct pv_hs_option hs;
+
+	if ((packet->options & PV_TCP_OPT_HS) == 0)
+		return pv_reset_closed(ctx, packet,
+				packet->payload_len != 0 ? PV_C_TCP_OFFER_MISSING :
+							   PV_C_TCP_ACK_COOKIE_BAD);
+	if (!resend || !pv_hs_of(packet, &hs) || (hs.flags & PV_HS_REQ) == 0 ||
+			hs.block_len == 0)
+		return PV_C_TCP_OFFER_BAD;
+	return 0;
 }
 
 enum pv_counter
@@ -185,6 +242,12 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
 	if (!pv_cookie_open(isn, packet, timestamps, &cookie))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_ACK_COOKIE_BAD);
+	if (pv_unlikely(cookie.resend || (packet->options & PV_TCP_OPT_HS) != 0)) {
+		enum pv_counter refused = check_resent(ctx, packet, cookie.resend != 0);
+
+		if (refused != 0)
+			return refused;
+	}
 	return pv_handshake_complete(ctx, packet,
 			&(struct pv_handshake){
 					.listener = listener,
@@ -195,6 +258,7 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 					.agreed = cookie.agreed,
 					.cookie = 1,
 					.decided = cookie.decided,
+					.speaks = cookie.resend,
 			},
 			NULL);
 }

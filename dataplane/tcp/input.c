@@ -117,13 +117,23 @@ look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 		fetch_slots(ctx, shared, n_ack);
 }
 
+/* Nothing to a listener, unless it asked. */
+static enum pv_counter
+listen_reset(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_listener *listener)
+{
+	if (packet->flags & PV_TCP_SYN)
+		return PV_C_TCP_SYN_BAD_FLAGS;
+	if (listener->conditional && pv_source_answered(ctx, packet))
+		return PV_C_TCP_SOURCE_PROVEN;
+	return PV_C_TCP_LISTEN_IGNORED;
+}
+
 /* RFC 9293 3.10.7.2, in its order: RST, ACK, SYN, anything else. */
 static enum pv_counter
 listen_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
 	if (packet->flags & PV_TCP_RST)
-		return packet->flags & PV_TCP_SYN ? PV_C_TCP_SYN_BAD_FLAGS :
-						    PV_C_TCP_LISTEN_IGNORED;
+		return listen_reset(ctx, packet, listener);
 	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN)
 		return pv_syn_segment(ctx, packet, listener);
 	if ((packet->flags & PV_TCP_ACK) == 0)
@@ -144,6 +154,17 @@ unknown_segment(struct pv_ctx *ctx, struct pv_packet *packet)
 	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN)
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_LISTENER);
 	return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
+}
+
+/* What is none of the request's is looked at once more, now that this is gone. */
+static pv_cold enum pv_counter
+held_segment(struct pv_ctx *ctx, struct pv_packet *packet, uint32_t index,
+		const struct pv_flow_place *place)
+{
+	struct pv_held *held = (struct pv_held *)(void *)ctx->tcp->held.pool.base + index;
+	enum pv_counter outcome = pv_held_segment(ctx, packet, held, place);
+
+	return outcome != 0 ? outcome : unknown_segment(ctx, packet);
 }
 
 static inline enum pv_counter
@@ -168,8 +189,7 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 				ctx, packet, &tcp->time_wait.pool.record[index], &place);
 	case PV_FLOW_HELD:
 	default:
-		pv_count(&ctx->counters, PV_C_NEVER);
-		return PV_C_TCP_HALF_OPEN_OTHER;
+		return held_segment(ctx, packet, index, &place);
 	}
 }
 

@@ -283,8 +283,9 @@ wscale_class_of(uint8_t agreed)
 uint32_t
 pv_cookie_index(const struct pv_isn *isn, const struct pv_cookie *cookie)
 {
-	uint32_t decided = cookie->decided != 0;
-	uint32_t index = (isn->epoch & 1) << 8 | mss_class_of(cookie->mss) << 5 | decided << 1;
+	uint32_t resend = cookie->resend != 0, decided = cookie->decided != 0;
+	uint32_t index = resend << 9 | (isn->epoch & 1) << 8 | mss_class_of(cookie->mss) << 5 |
+			 decided << 1;
 	uint32_t sack = (cookie->agreed & PV_AGREED_SACK) != 0;
 
 	if (cookie->agreed & PV_AGREED_TIMESTAMPS)
@@ -335,8 +336,9 @@ static bool
 index_open(uint32_t index, uint32_t epoch, const struct pv_packet *packet, bool timestamps,
 		struct pv_cookie *cookie)
 {
-	if (index >> PV_ISN_INDEX_BITS != 0 || index >> 8 != (epoch & 1) || (index & 1) != 0)
+	if (index >> PV_ISN_INDEX_BITS != 0 || (index >> 8 & 1) != (epoch & 1) || (index & 1) != 0)
 		return false;
+	cookie->resend = (uint8_t)(index >> 9);
 	cookie->mss = mss_class[index >> 5 & 7];
 	cookie->decided = index >> 1 & 1;
 	if (timestamps) {

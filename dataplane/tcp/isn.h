@@ -11,9 +11,10 @@
  * The PRF is SipHash-2-4, cut to 32 bits, so that nobody without the key reads the index out of an
  * ISS. Where a record is kept, the index is a clock (RFC 6528) that also counts connections, so
  * that a SYN that is repeated after its connection ended meets another ISS, and the segments behind
- * it find nothing. Otherwise the index (9 bits, which the clock leaves out) holds what a SYN cookie
+ * it find nothing. Otherwise the index (10 bits, which the clock leaves out) holds what a SYN cookie
  * must remember:
  *
+ *	9	the block of the SYN was not kept, and is to be sent again
  *	8	the parity of the epoch
  *	7..5	MSS class
  *	4..2	without timestamps: 4..3 window scale class, 2 SACK
@@ -25,7 +26,8 @@
  * A cookie is good in the epoch it was made in and the next; the ISS of a connection that had a
  * record never is one. Whoever guesses an acknowledgment number for a tuple of his choice meets one
  * of 2 (epochs) * 16 valid indexes: odds of 2^-27 a segment, or 2^-24 without timestamps (128
- * indexes). And it is looked at only where a SYN was answered without a record in the last two
+ * indexes); a segment with a block meets others than one without. And it is looked at only where a
+ * SYN was answered without a record in the last two
  * epochs: stamps tell, one of the listener and one for some buckets' worth of tuples
  * (flow_table.h); elsewhere nothing is taken for a cookie. What stamps do not tell apart is the
  * segments of one connection: while a listener answers with cookies, a repeated ACK of a connection
@@ -51,7 +53,7 @@ struct pv_isn {
 	uint32_t records; /* indexes of records given out */
 };
 
-enum { PV_ISN_INDEX_BITS = 9, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
+enum { PV_ISN_INDEX_BITS = 10, PV_ISN_MSS_CLASSES = 8, PV_ISN_TS_BITS = 6 };
 
 void pv_isn_init(struct pv_isn *isn, const uint8_t secret[16]);
 /* To a later epoch; more than one on makes all cookies stale. */
@@ -84,6 +86,7 @@ struct pv_cookie {
 	uint16_t mss; /* the class's, at most what the peer said */
 	uint8_t agreed;
 	uint8_t decided; /* the listener's program has accepted the SYN */
+	uint8_t resend;
 };
 
 /* The index of a cookie. */

@@ -3,7 +3,7 @@
  * idle time, a few times. */
 #include <errno.h>
 
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 static uint64_t
 last_heard(const struct pv_pcb *pcb)
@@ -29,6 +29,8 @@ pv_keepalive_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_conn_data *d = pcb->data;
 	struct pv_segment_out probe = { .seq = pcb->snd_nxt - 1, .flags = PV_TCP_ACK };
 
+	if (pv_unlikely((pcb->flags & PV_PCB_CONNECTING) != 0))
+		return pv_offer_fired(ctx, pcb);
 	if ((pcb->flags & PV_PCB_KEEPALIVE) == 0 || pcb->state < PV_ESTABLISHED)
 		return true;
 	/* Heard since, or data is on its way, which has a timer of its own. */

@@ -100,6 +100,7 @@ fill(const struct pv_ctx *ctx, struct pv_listener *listener, const struct pv_lis
 	listener->port = params->port;
 	listener->family = params->family;
 	listener->reuse = params->reuse;
+	listener->conditional = params->conditional != 0;
 	listener->paused = params->paused;
 	listener->backlog_overflow = params->backlog_overflow;
 	listener->half_open_overflow = params->half_open_overflow;
@@ -119,8 +120,6 @@ pv_listener_add(struct pv_ctx *ctx, struct pv_listener_table *table,
 	uint32_t index = pv_handle_index(handle);
 	struct pv_listener *listener;
 
-	if (params->conditional)
-		return -EOPNOTSUPP;
 	if (!pv_addr_is_any(&params->local) && !pv_ip_is_local(ctx, &params->local))
 		return -EADDRNOTAVAIL;
 	if (index >= table->size || index >= PV_LISTENER_NONE)

@@ -42,6 +42,8 @@ struct pv_listener {
 	uint16_t window;     /* advertised in SYN-ACKs */
 	uint8_t rcv_wscale;  /* the shift we offer */
 	uint8_t own_buffers; /* its parameters name buffers */
+	uint8_t conditional; /* SYNs are held for a verdict */
+	uint8_t pad[7];
 };
 
 struct pv_listener_table {
@@ -54,7 +56,7 @@ struct pv_listener_table {
 int pv_listener_table_init(struct pv_listener_table *table, uint32_t size); /* -ENOMEM */
 void pv_listener_table_fini(struct pv_listener_table *table);
 
-/* Enters a listener, made from its shared part. -EADDRINUSE, -ENOBUFS, -EOPNOTSUPP. */
+/* Enters a listener, made from its shared part. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
 int pv_listener_add(struct pv_ctx *ctx, struct pv_listener_table *table,
 		struct pv_listener_shared *shared);
 void pv_listener_remove(struct pv_listener_table *table, struct pv_listener *listener);

@@ -67,6 +67,8 @@ set_keepalive(struct pv_ctx *ctx, struct pv_pcb *pcb, int option, uint64_t value
 		d->keepalive_interval = value * PV_MS;
 	else
 		d->keepalive_count = (uint32_t)value;
+	if ((pcb->flags & PV_PCB_CONNECTING) != 0)
+		return 0; /* the timer is in use until the verdict comes */
 	if ((pcb->flags & PV_PCB_KEEPALIVE) != 0 && pcb->state >= PV_ESTABLISHED)
 		pv_keepalive_start(ctx, pcb);
 	else

@@ -5,7 +5,7 @@
  * with Minshall's refinement: only a small segment in flight holds a small one back) and the
  * sender's side of silly window avoidance (3.8.6.2.1).
  */
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 #define PACE_CREDIT PV_MS
 
@@ -47,7 +47,8 @@ refresh_waiting(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (pv_output_waiting(pcb) > pcb->snd_mss)
 		return pv_output_waiting(pcb);
-	d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE);
+	d->written = __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE) +
+		     (pv_unlikely(d->exchange != NULL) ? d->exchange->inserted : 0);
 	if (pv_unlikely(d->shared->tx.mark != 0))
 		pv_urgent_look(ctx, pcb);
 	return pv_output_waiting(pcb);
@@ -100,6 +101,8 @@ pv_output_resend(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 	uint32_t mss = pcb->snd_mss, fin;
 	struct pv_segment_out out = { .pos = pv_conn_pos(pcb, d, rtx->seq), .seq = rtx->seq };
 
+	if (pv_unlikely(d->exchange != NULL) && pv_offer_at(d->exchange, out.pos) != NULL)
+		mss = mss > PV_TCP_SPACE_HS + 8 ? mss - PV_TCP_SPACE_HS : 8;
 	fin = (rtx->flags & PV_RTX_FIN) != 0;
 	if (pv_rtx_len(rtx) - fin > mss) {
 		if (!pv_rtx_split(&ctx->conns->rtx, &d->rtx, rtx, rtx->seq + mss))
@@ -164,6 +167,23 @@ send_new(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room)
 	return true;
 }
 
+/* A segment carries a block or the stream. False: nothing may go now. */
+static pv_cold bool
+cut_for_offer(const struct pv_pcb *pcb, uint32_t *len, uint32_t room, bool *cut)
+{
+	const struct pv_conn_data *d = pcb->data;
+	uint32_t before = *len;
+	bool is_cut = false;
+
+	if (pv_offer_holds_back(d))
+		return false;
+	if (before != 0)
+		*len = pv_offer_cut(pcb, pv_conn_pos(pcb, d, pcb->snd_nxt), before, room, &is_cut);
+	if (cut != NULL)
+		*cut = is_cut;
+	return before == 0 || *len != 0;
+}
+
 bool
 pv_output_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -176,6 +196,8 @@ pv_output_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		len = room;
 	if (len > waiting)
 		len = (uint32_t)waiting;
+	if (pv_unlikely(pcb->data->exchange != NULL) && !cut_for_offer(pcb, &len, room, NULL))
+		return false;
 	return send_new(ctx, pcb, len, room);
 }
 
@@ -224,6 +246,7 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_conn_data *d = pcb->data;
 	uint64_t waiting = refresh_waiting(ctx, pcb);
 	uint32_t room = window_room(pcb), mss = full_segment(pcb, d), len = mss, pipe;
+	bool cut = false;
 
 	if (waiting == 0 && !fin_due(pcb))
 		return HOLD_DATA;
@@ -233,7 +256,9 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		len = room;
 	if (room == 0)
 		return HOLD_WINDOW;
-	if (len < mss && len > 0 && !small_allowed(pcb, len, waiting))
+	if (pv_unlikely(d->exchange != NULL) && !cut_for_offer(pcb, &len, room, &cut))
+		return pv_offer_holds_back(d) ? HOLD_DATA : HOLD_WINDOW;
+	if (len < mss && len > 0 && !cut && !small_allowed(pcb, len, waiting))
 		return len < waiting ? HOLD_WINDOW : HOLD_NAGLE;
 	pipe = limiting_pipe(pcb, d);
 	if (pipe + len > d->cwnd && pipe > 0) {

@@ -78,6 +78,9 @@ pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (pv_flow_place_of(flows, pcb->hash, entry, &place))
 		pv_flow_remove(flows, pcb->hash, &place);
+	if (pv_unlikely((pcb->flags & (PV_PCB_EXCHANGE | PV_PCB_ORPHAN)) ==
+			    (PV_PCB_EXCHANGE | PV_PCB_ORPHAN)))
+		pv_exchange_drop(ctx, pcb->index);
 	if (pcb->flags & PV_PCB_TOUCHED)
 		memset(&pcb->timer, 0, sizeof(*pcb) - offsetof(struct pv_pcb, timer));
 	ctx->tcp->live--;

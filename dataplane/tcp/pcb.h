@@ -79,7 +79,9 @@ enum pv_pcb_flags {
 	 */
 	PV_PCB_SYN_LOST = 1u << 17,
 	PV_PCB_RECV_FIXED = 1u << 18, /* the receive buffer was asked for: it does not grow */
-				      /* bits 19..31: free for tcp/ files */
+	PV_PCB_EXCHANGE = 1u << 19,   /* its slot has an exchange (exchange.h) */
+	PV_PCB_CONNECTING = 1u << 20, /* established, but the connect waits for a verdict */
+				      /* bits 21..31: free for tcp/ files */
 };
 
 struct pv_conn_data;

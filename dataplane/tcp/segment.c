@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "ip/ip.h"
-#include "tcp/established.h"
+#include "tcp/offer.h"
 
 /* Some row that is no outcome; used as "go on". */
 #define GO_ON PV_C_RX_FRAMES
@@ -166,8 +166,10 @@ check_rst(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 		pv_ack_challenge(ctx, pcb);
 		return PV_C_TCP_RST_CHALLENGED;
 	}
-	if (pcb->state == PV_SYN_RECEIVED)
+	if (pcb->state == PV_SYN_RECEIVED && (pcb->flags & PV_PCB_ACTIVE) != 0)
 		error = -ECONNREFUSED;
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
+		error = pv_offer_reset(ctx, pcb, p, error);
 	if (pcb->state == PV_CLOSING || pcb->state == PV_LAST_ACK)
 		error = 0;
 	pv_conn_destroy(ctx, pcb, error, false);
@@ -182,10 +184,17 @@ check_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if (pv_likely((p->flags & PV_TCP_SYN) == 0))
 		return GO_ON;
 	if (pcb->state != PV_SYN_RECEIVED || p->seq != pcb->irs) {
-		pv_ack_challenge(ctx, pcb);
+		/* A peer that kept nothing makes nothing of an ACK, but of the block. */
+		if ((pcb->flags & PV_PCB_CONNECTING) != 0 && pcb->data->rtx.first != NULL &&
+				pv_challenge_allowed(ctx))
+			pv_output_resend(ctx, pcb, pcb->data->rtx.first);
+		else
+			pv_ack_challenge(ctx, pcb);
 		return PV_C_TCP_SYN_CHALLENGED;
 	}
 	if ((p->flags & PV_TCP_ACK) == 0 || p->ack != pcb->snd_nxt) {
+		if ((p->flags & PV_TCP_ACK) == 0 && (pcb->flags & PV_PCB_ACTIVE) == 0)
+			pcb->ts_recent = p->tsval;
 		pv_connect_send_syn(ctx, pcb);
 		return PV_C_TCP_SYN_SENT;
 	}
@@ -199,7 +208,8 @@ check_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 static enum pv_counter
 check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
-	if (!pv_seq_lt(pcb->snd_una, p->ack) || !pv_seq_le(p->ack, pcb->snd_nxt)) {
+	/* Whoever took our SYN without the block behind it has lost it on the way. */
+	if (!pv_seq_lt(pcb->snd_una, p->ack) || p->ack != pcb->snd_nxt) {
 		pv_reset_reply(ctx, p);
 		return PV_C_TCP_ACK_BAD;
 	}
@@ -234,6 +244,32 @@ check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	return pv_acked(ctx, pcb, p) ? GO_ON : PV_C_TCP_ACK;
 }
 
+/* The seventh step where blocks may stand among the bytes. */
+static pv_cold enum pv_counter
+take_offer(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_hs_option hs = { 0 };
+
+	if (p->options & PV_TCP_OPT_HS)
+		pv_hs_of(p, &hs);
+	if (hs.block_len != 0)
+		return p->payload_len != 0 ? pv_offer_text(ctx, pcb, p) : PV_C_TCP_ACK;
+	if (pv_offer_missing(ctx, pcb, p)) {
+		p->flags &= (uint8_t)~PV_TCP_FIN;
+		return PV_C_TCP_OFFER_MISSING;
+	}
+	return p->payload_len != 0 ? pv_text(ctx, pcb, p) : PV_C_TCP_ACK;
+}
+
+/* The option must be well formed, and what it announces must be for us. */
+static pv_cold bool
+offer_fits(const struct pv_pcb *pcb, const struct pv_packet *p)
+{
+	struct pv_hs_option hs;
+
+	return pv_hs_of(p, &hs) && (hs.block_len == 0 || (pcb->flags & PV_PCB_EXCHANGE) != 0);
+}
+
 static enum pv_counter
 process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
@@ -259,7 +295,10 @@ process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		return end;
 	if (pv_unlikely((p->flags & PV_TCP_URG) != 0))
 		pv_urgent_received(ctx, pcb, pointer);
-	end = p->payload_len != 0 ? pv_text(ctx, pcb, p) : PV_C_TCP_ACK;
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
+		end = take_offer(ctx, pcb, p);
+	else
+		end = p->payload_len != 0 ? pv_text(ctx, pcb, p) : PV_C_TCP_ACK;
 	if (pv_unlikely((p->flags & PV_TCP_FIN) != 0 && end != PV_C_TCP_AFTER_CLOSE)) {
 		pv_text_fin(ctx, pcb, p);
 		end = PV_C_TCP_FIN;
@@ -271,6 +310,11 @@ void
 pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet)
 {
 	pv_conn_assert_valid(pcb);
+	if (pv_unlikely((packet->options & PV_TCP_OPT_HS) != 0) && pcb->state != PV_SYN_SENT &&
+			!offer_fits(pcb, packet)) {
+		packet->outcome = PV_C_TCP_OFFER_BAD;
+		return;
+	}
 	if (pv_unlikely(pcb->state == PV_SYN_SENT)) {
 		packet->outcome = (uint8_t)pv_connect_segment(ctx, pcb, packet);
 		return;

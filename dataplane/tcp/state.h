@@ -13,12 +13,15 @@
 #include "base/packet.h"
 #include "base/wheel.h"
 #include "tcp/flow_table.h"
+#include "tcp/exchange.h"
 #include "tcp/half_open.h"
+#include "tcp/held.h"
 #include "tcp/isn.h"
 #include "tcp/listener.h"
 #include "tcp/rate.h"
 #include "tcp/record.h"
 #include "tcp/shed.h"
+#include "tcp/source.h"
 #include "tcp/time_wait.h"
 
 /* Connections established in the burst under way, all of one listener, to be put into its backlog
@@ -46,6 +49,9 @@ struct pv_tcp {
 	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
 	uint8_t offer;            /* enum pv_agreed: what the configuration lets us agree on */
 	struct pv_burst_requests requests;
+	struct pv_held_table held;
+	struct pv_exchanges exchanges;
+	struct pv_sources sources;
 } pv_cache_aligned;
 
 static inline uint32_t

@@ -3,6 +3,7 @@
 #include "bridge/backlog.h"
 #include "tcp/condition.h"
 #include "tcp/handshake.h"
+#include "tcp/held.h"
 #include "tcp/parse.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
@@ -67,6 +68,39 @@ answer(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *l
 	};
 
 	pv_syn_ack_reply(ctx, packet, &s);
+}
+
+/* The cookie that says: send your block again. Never a plain one. */
+enum pv_counter
+pv_syn_resend(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
+		uint8_t agreed)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+	const struct pv_cookie cookie = {
+		.mss = pv_packet_mss(packet),
+		.agreed = agreed,
+		.decided = packet->decided,
+		.resend = 1,
+	};
+	const struct pv_syn_ack s = {
+		.tuple = &packet->tuple,
+		.iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie),
+		.ack = packet->seq + 1,
+		.tsval = pv_cookie_tsval(tcp->ms + packet->ts_offset, &cookie),
+		.tsecr = packet->tsval,
+		.window = listener->window,
+		.agreed = agreed,
+		.rcv_wscale = listener->rcv_wscale,
+		.hs = PV_HS_RESEND,
+	};
+
+	if (listener->syn_cookies == PV_SYN_COOKIES_NEVER)
+		return PV_C_TCP_SYN_DROPPED_FULL;
+	tcp->last_stamp = tcp->isn.epoch;
+	listener->stamp = tcp->isn.epoch;
+	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
+	pv_syn_ack_send(ctx, &s);
+	return PV_C_TCP_SYN_COOKIE;
 }
 
 static enum pv_counter
@@ -198,16 +232,39 @@ admit(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener
 	return pv_likely(listener->condition == NULL) ? 0 : decide(ctx, packet, listener);
 }
 
+uint8_t
+pv_syn_negotiate(const struct pv_ctx *ctx, const struct pv_packet *packet)
+{
+	return negotiate(ctx, packet);
+}
+
+bool
+pv_syn_wants_cookie(struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	return wants_cookie(ctx, listener);
+}
+
 enum pv_counter
-pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+pv_syn_unwelcome(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	return welcome(ctx, packet, listener) ? 0 : refuse(ctx, packet, listener);
+}
+
+/* Is there more to it than an answer? */
+static inline bool
+is_plain(const struct pv_packet *packet, const struct pv_listener *listener)
+{
+	return ((packet->options & PV_TCP_OPT_HS) | listener->conditional) == 0;
+}
+
+/* What was agreed on already is answered, with a record or a cookie. */
+static inline enum pv_counter
+open_half(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	uint8_t agreed = negotiate(ctx, packet);
-	enum pv_counter ended = admit(ctx, packet, listener);
 	uint32_t iss;
 
-	if (pv_unlikely(ended != 0))
-		return ended;
 	if (wants_cookie(ctx, listener))
 		return with_cookie(ctx, packet, listener, agreed);
 	if (pv_unlikely(full(ctx)) && listener->syn_cookies == PV_SYN_COOKIES_NEVER)
@@ -220,8 +277,36 @@ pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 }
 
 enum pv_counter
+pv_syn_accept(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	return welcome(ctx, packet, listener) ? open_half(ctx, packet, listener) :
+						refuse(ctx, packet, listener);
+}
+
+enum pv_counter
+pv_syn_decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener)
+{
+	packet->decided = 0;
+	return listener->condition == NULL ? 0 : decide(ctx, packet, listener);
+}
+
+enum pv_counter
+pv_syn_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
+{
+	enum pv_counter ended;
+
+	if (pv_unlikely(!is_plain(packet, listener)))
+		return pv_request_syn(ctx, packet, listener,
+				packet->isn + pv_isn_record_index(&ctx->tcp->isn, ctx->now));
+	ended = admit(ctx, packet, listener);
+	return pv_likely(ended == 0) ? open_half(ctx, packet, listener) : ended;
+}
+
+enum pv_counter
 pv_syn_refuse(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener)
 {
+	if (!is_plain(packet, listener))
+		return 0;
 	if (full(ctx))
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	return admit(ctx, packet, listener);
@@ -233,6 +318,8 @@ pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 {
 	uint8_t agreed = negotiate(ctx, packet);
 
+	if (!is_plain(packet, listener))
+		return pv_request_syn(ctx, packet, listener, iss);
 	if (pv_never(ctx, pv_half_open_add(ctx, packet, listener, iss, agreed) == NULL))
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	answer(ctx, packet, listener, iss, ctx->tcp->ms + packet->ts_offset, agreed);

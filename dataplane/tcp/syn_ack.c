@@ -51,6 +51,10 @@ put_options(const struct pv_ctx *ctx, const struct pv_syn_ack *s, uint16_t mss, 
 		opts.present |= PV_TCP_OPT_SACKOK;
 	if (s->agreed & PV_AGREED_TIMESTAMPS)
 		opts.present |= PV_TCP_OPT_TS;
+	if (pv_unlikely(s->hs != 0)) {
+		opts.present |= PV_TCP_OPT_HS;
+		opts.hs.flags = s->hs;
+	}
 	return pv_tcp_opt_build_syn(p, &opts,
 			ctx->tcp_config.option_order == PV_OPTIONS_FREEBSD ? PV_TCP_ORDER_FREEBSD :
 									     PV_TCP_ORDER_LINUX);

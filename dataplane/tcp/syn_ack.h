@@ -17,6 +17,7 @@ struct pv_syn_ack {
 	uint16_t window;       /* never scaled (RFC 7323 2.2) */
 	uint8_t agreed;        /* enum pv_agreed; the low bits are not looked at */
 	uint8_t rcv_wscale;    /* the shift we offer */
+	uint8_t hs;            /* PV_HS_* of the handshake option, 0: without; not for a reply */
 };
 
 /* Takes the mbuf. */

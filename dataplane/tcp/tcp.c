@@ -52,6 +52,8 @@ hash_of(const void *arg, uint32_t entry)
 	const struct pv_record *record = pv_flow_record(&tcp->flows, entry);
 	struct pv_tuple tuple;
 
+	if (pv_flow_kind(entry) == PV_FLOW_HELD)
+		return ((const struct pv_held *)(const void *)record)->hash;
 	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
 		return tcp->pcb[pv_flow_index(entry)].hash;
 	pv_record_tuple(record,
@@ -66,8 +68,10 @@ static int
 init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 {
 	struct pv_tcp *tcp = ctx->tcp;
+	uint32_t held = config->max_connections / 2 < config->half_open_max ?
+			config->max_connections / 2 : config->half_open_max;
 	uint64_t flows = (uint64_t)config->max_connections + config->half_open_max +
-			 config->time_wait_max;
+			 config->time_wait_max + held;
 	int err;
 
 	tcp->n_pcb = config->max_connections;
@@ -81,7 +85,14 @@ init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 		err = pv_half_open_init(ctx, &tcp->half_open, config->half_open_max, config->huge);
 	if (err == 0)
 		err = pv_time_wait_init(ctx, &tcp->time_wait, config->time_wait_max, config->huge);
+	if (err == 0)
+		err = pv_held_init(ctx, &tcp->held, tcp->n_pcb, held + 1);
+	if (err == 0)
+		err = pv_exchanges_init(&tcp->exchanges, tcp->n_pcb, held + 1);
+	if (err == 0)
+		err = pv_sources_init(&tcp->sources);
 	tcp->flows.pcb = tcp->pcb;
+	tcp->flows.held = tcp->held.pool.base;
 	tcp->flows.half_open = tcp->half_open.pool.record;
 	tcp->flows.time_wait = tcp->time_wait.pool.record;
 	tcp->flows.listener_port = tcp->listeners.port;
@@ -124,6 +135,9 @@ pv_tcp_fini(struct pv_ctx *ctx)
 		return;
 	pv_conns_fini(ctx);
 	pv_timer_cancel(&ctx->housekeeping, &tcp->rotation);
+	pv_sources_fini(&tcp->sources);
+	pv_exchanges_fini(&tcp->exchanges);
+	pv_held_fini(&tcp->held);
 	pv_time_wait_fini(&tcp->time_wait);
 	pv_half_open_fini(&tcp->half_open);
 	pv_listener_table_fini(&tcp->listeners);
@@ -163,6 +177,8 @@ pv_tcp_reset(struct pv_ctx *ctx)
 	struct pv_tcp *tcp = ctx->tcp;
 
 	each_connection(ctx, vanish);
+	pv_held_reset(ctx);
+	pv_sources_reset(&tcp->sources);
 	pv_half_open_reset(ctx);
 	pv_time_wait_reset(ctx);
 	pv_flow_table_reset(&tcp->flows);
@@ -209,6 +225,7 @@ pv_tcp_listener_close(struct pv_ctx *ctx, uint64_t handle)
 	if (listener == NULL)
 		return -ENOENT;
 	pv_half_open_drop_all(ctx, listener);
+	pv_held_drop_all(ctx, listener);
 	pv_listener_remove(&ctx->tcp->listeners, listener);
 	return 0;
 }

@@ -16,6 +16,8 @@
 
 struct pv_condition;
 struct pv_listener_shared;
+struct pv_offer;
+struct pv_request_facts;
 
 int pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_t secret[16]);
 void pv_tcp_fini(struct pv_ctx *ctx);
@@ -47,6 +49,12 @@ void pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle);
 void pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how);
 int pv_tcp_option(struct pv_ctx *ctx, uint64_t handle, int option, uint64_t value);
 int pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out);
+/* A verdict (PV_CMD_DECIDE), what is known of a request, and offers; see pv_api.h. */
+int pv_tcp_decide(struct pv_ctx *ctx, const struct pv_command *c);
+int pv_tcp_request_read(struct pv_ctx *ctx, uint64_t handle, struct pv_request_facts *facts,
+		struct pv_offer *offer);
+int pv_tcp_offer_read(struct pv_ctx *ctx, uint64_t handle, int kind, struct pv_offer *offer);
+int pv_tcp_offer_send(struct pv_ctx *ctx, uint64_t handle, const struct pv_offer *offer);
 /* Closes all listeners and connections gracefully; pv_tcp_idle tells when nothing is left to flush.
  * pv_tcp_abort_all resets the rest. */
 void pv_tcp_flush(struct pv_ctx *ctx);

@@ -107,6 +107,24 @@ append(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	return true;
 }
 
+void
+pv_text_catch_up(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t before = pcb->rcv_nxt;
+
+	if (d->ooo.first != NULL && d->ooo.first->seq == pcb->rcv_nxt)
+		fill_gap(ctx, pcb);
+	if (pcb->rcv_nxt != before) {
+		d->flags |= PV_DATA_RECEIVED;
+		d->stats.bytes_received += pcb->rcv_nxt - before;
+	}
+	if ((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt) {
+		p->flags &= (uint8_t)~PV_TCP_FIN;
+		pv_conn_fin_received(ctx, pcb);
+	}
+}
+
 static enum pv_counter
 in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {

@@ -7,6 +7,7 @@
 #include "bridge/urgent.h"
 
 #include "tcp/established.h"
+#include "tcp/exchange.h"
 
 /* Pointers that came, in order; a new one among too many pushes the first out, whose octet is an
  * ordinary one then. False: known already. */
@@ -75,7 +76,11 @@ pv_urgent_look(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	uint64_t mark = __atomic_load_n(&d->shared->tx.mark, __ATOMIC_ACQUIRE);
 	uint32_t pointer;
 
-	if (mark <= d->una_pos || mark > __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE))
+	if (mark > __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE))
+		return;
+	if (d->exchange != NULL)
+		mark += d->exchange->inserted;
+	if (mark <= d->una_pos)
 		return;
 	pointer = pcb->snd_una + (uint32_t)(mark - d->una_pos);
 	if ((d->flags & PV_DATA_SND_URGENT) != 0 && pointer == d->snd_up)

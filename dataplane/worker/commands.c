@@ -138,6 +138,30 @@ do_stop(struct pv_worker *w, const struct pv_command *c)
 }
 
 static int
+do_decide(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_decide(&w->ctx, c);
+}
+
+static int
+do_request_read(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_request_read(&w->ctx, c->handle, c->p, (struct pv_offer *)(uintptr_t)c->a);
+}
+
+static int
+do_offer_read(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_offer_read(&w->ctx, c->handle, (int)c->a, c->p);
+}
+
+static int
+do_offer_send(struct pv_worker *w, const struct pv_command *c)
+{
+	return pv_tcp_offer_send(&w->ctx, c->handle, c->p);
+}
+
+static int
 do_service(struct pv_worker *w, const struct pv_command *c)
 {
 	return pv_service_command(w, c);
@@ -173,6 +197,10 @@ static const command_fn functions[PV_CMD_KINDS] = {
 	[PV_CMD_CONFIGURE] = do_configure,
 	[PV_CMD_RESET] = do_reset,
 	[PV_CMD_STOP] = do_stop,
+	[PV_CMD_DECIDE] = do_decide,
+	[PV_CMD_REQUEST_READ] = do_request_read,
+	[PV_CMD_OFFER_READ] = do_offer_read,
+	[PV_CMD_OFFER_SEND] = do_offer_send,
 	[PV_CMD_SERVICE] = do_service,
 	[PV_CMD_CONDITION] = do_condition,
 	[PV_CMD_SOURCE] = do_source,

@@ -9,6 +9,7 @@
 #include "bridge/slot.h"
 #include "bridge/transfer.h"
 #include "bridge/waiter.h"
+#include "tcp/tcp.h"
 #include "worker/latency.h"
 #include "worker/service_conn.h"
 
@@ -339,6 +340,17 @@ pv_service_command(struct pv_worker *w, const struct pv_command *command)
 	return 0;
 }
 
+/* One that waits for a verdict gets it. One that is dead by now shows when it is served. */
+static void
+welcome(struct pv_worker *w, uint64_t handle)
+{
+	const struct pv_command accept = {
+		.kind = PV_CMD_DECIDE, .handle = handle, .a = PV_VERDICT_ACCEPT
+	};
+
+	pv_tcp_decide(&w->ctx, &accept);
+}
+
 /* The connection lives on without an owner until its peer ends it. Nobody outside ever had its
  * handle, so that both holds are ours to give up, without a command to ourselves. */
 static void
@@ -360,6 +372,8 @@ accept_from(struct pv_worker *w, struct listener *listener)
 		return 0;
 	}
 	for (int i = 0; i < n; i++) {
+		if (requests[i].flags & (PV_REQUEST_HELD | PV_REQUEST_OFFER))
+			welcome(w, requests[i].handle);
 		if (listener->kind == PV_SERVICE_COUNT)
 			detach(&w->ctx, requests[i].handle);
 		else

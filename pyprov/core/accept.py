@@ -17,11 +17,13 @@ from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
 from pyprov.core.groups import Group
 from pyprov.core.notification import after_accept, begin_deferral, end_deferral, inherit
+from pyprov.core.offer import VERDICT_ACCEPT, Offer
 from pyprov.core.port import (
     CLOSE_ABORT,
     READY_ACCEPT,
     REQUEST_DECIDED,
     REQUEST_HELD,
+    REQUEST_OFFER,
     DataplaneError,
     Request,
 )
@@ -53,7 +55,26 @@ if TYPE_CHECKING:
 
 Accepted: TypeAlias = "tuple[int, SockAddr]"
 
-DEFERRED: Final = Group(constrained=False)  # what no socket joins: the verdict was CF_DEFER
+
+class Decision:
+    """What an accepted request gets beside its socket.
+
+    Attributes:
+        group: the group that the socket joins.
+        answer: what the peer is told.
+    """
+
+    __slots__ = ("answer", "group")
+
+    def __init__(self, group: Group | None, answer: Offer | None) -> None:
+        self.group = group
+        self.answer = answer
+
+
+# Requests that wait for a verdict, held or pending.
+UNDECIDED: Final = REQUEST_HELD | REQUEST_OFFER
+PLAIN: Final = Decision(None, None)
+DEFERRED: Final = Decision(None, None)  # what no socket gets: the verdict was CF_DEFER
 
 
 def accept(
@@ -78,13 +99,13 @@ def accept(
     try:
         request = take(control, listener)
         peer = to_sockaddr(listener.profile.family, request.peer, request.peer_port)
-        group = None
+        decision = PLAIN
         if condition is not None and not request.flags & REQUEST_DECIDED:
-            group = _ask(control, listener, request, peer, condition, callback_data)
-            if group is DEFERRED:
+            decision = _ask(control, listener, request, peer, condition, callback_data)
+            if decision is DEFERRED:
                 deferred = True
                 raise WSAError(WSATRY_AGAIN, addr=peer)
-        return admit(control, listener, request, peer, group), peer
+        return admit(control, listener, request, peer, decision), peer
     finally:
         if not deferred:
             if listener.deferred and request is not None:
@@ -134,6 +155,7 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
             except DataplaneError as error:
                 raise translate(error) from error
             if count:
+                _accept_all(control, rows[:count])
                 return count
             if not listener.blocking:
                 raise WSAError(WSAEWOULDBLOCK, "no connection request waits")
@@ -146,8 +168,23 @@ def take_many(control: Control, listener: Socket, rows: npt.NDArray[np.void]) ->
             after_accept(control, listener, listener.events)
 
 
+def _accept_all(control: Control, rows: npt.NDArray[np.void]) -> None:
+    """Give those that wait for a verdict theirs."""
+    waiting = rows["handle"][rows["flags"] & UNDECIDED != 0]
+    if not len(waiting):
+        return
+    try:
+        control.dataplane.decide_many(waiting, VERDICT_ACCEPT)
+    except DataplaneError as error:
+        raise translate(error) from error
+
+
 def admit(
-    control: Control, listener: Socket, request: Request, peer: SockAddr, group: Group | None
+    control: Control,
+    listener: Socket,
+    request: Request,
+    peer: SockAddr,
+    decision: Decision = PLAIN,
 ) -> int:
     """Make the socket of an accepted request.
 
@@ -177,6 +214,9 @@ def admit(
     except BaseException:
         put_back(control, listener, request)
         raise
+    if request.flags & UNDECIDED:
+        _tell(control, request, decision.answer)
+    group = decision.group
     if group is not None or (listener.binding is not None and listener.binding.exclusive):
         settle_cold_parts(control, listener, made, group)
     if listener.options.live:
@@ -184,6 +224,14 @@ def admit(
     if listener.events is not None:
         inherit(control, listener, made, value)
     return value
+
+
+def _tell(control: Control, request: Request, answer: Offer | None) -> None:
+    """Let a request that waits for its verdict become a connection."""
+    try:
+        control.dataplane.decide(request.handle, VERDICT_ACCEPT, answer=answer)
+    except DataplaneError:
+        return  # it has died meanwhile, which its status shows
 
 
 def settle_cold_parts(
@@ -213,11 +261,11 @@ def _ask(
     peer: SockAddr,
     condition: ConditionFunction,
     callback_data: object,
-) -> Group | None:
+) -> Decision:
     """Run the condition function and act on every verdict but CF_ACCEPT.
 
     Returns:
-        The group that the new socket joins, or DEFERRED if there is to be none yet.
+        What the new socket gets, or DEFERRED if there is to be none yet.
     """
     if control.sockets.full:
         put_back(control, listener, request)
@@ -227,7 +275,8 @@ def _ask(
     deciding = listener.deciding
     deciding.append(me)
     try:
-        verdict, g, callee_data = decide(condition, peer, local, callback_data)
+        offer = _offer_of(control, request) if request.flags & REQUEST_OFFER else None
+        verdict, g, callee_data = decide(condition, peer, local, callback_data, offer)
     except KeyboardInterrupt:
         put_back(control, listener, request)
         raise
@@ -236,19 +285,30 @@ def _ask(
         raise
     finally:
         deciding.remove(me)
-    if verdict == CF_ACCEPT and not g and not callee_data.overrun:
-        return None
+    if verdict == CF_ACCEPT and not g and offer is None and not callee_data.overrun:
+        return PLAIN
     if verdict == CF_DEFER:
         defer(control, listener, request)
         return DEFERRED
     try:
         _check_decision(verdict, callee_data)
         with control.lock:
-            return control.groups.choose(g, peer[0])
+            group = control.groups.choose(g, peer[0])
+        data = callee_data.answer()
+        return Decision(group, Offer(data=data) if data else None)
     except WSAError as error:
         drop(control, request)
         error.addr = peer
         raise
+
+
+def _offer_of(control: Control, request: Request) -> Offer:
+    """Return what came with a request whose peer takes an answer."""
+    try:
+        facts = control.dataplane.request_facts(request.handle)
+    except DataplaneError as error:
+        raise translate(error) from error
+    return facts.offer if facts is not None else Offer()
 
 
 def _check_decision(verdict: object, callee_data: WSABUF) -> None:

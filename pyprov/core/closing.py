@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core import port, qos
+from pyprov.core import conndata, port, qos
 from pyprov.core.blocking import interrupt
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
@@ -29,8 +29,16 @@ _DIRECTIONS = {
 }
 
 
-def shutdown(control: Control, socket: Socket, how: object) -> None:
+def shutdown(
+    control: Control, socket: Socket, how: object, data: bytes | None = None
+) -> None:
     """End one or both directions of a connection; never blocks.
+
+    Args:
+        control: the provider's state.
+        socket: a connected one.
+        how: SD_*.
+        data: goes with the FIN.
 
     Raises:
         WSAError: WSAENOTCONN, WSAEINVAL for a `how` that is none.
@@ -53,6 +61,7 @@ def shutdown(control: Control, socket: Socket, how: object) -> None:
             new &= ~SHUT_RECEIVE
     try:
         if new & SHUT_SEND:
+            conndata.send_parting(control, socket, data)
             control.dataplane.shutdown_send(socket.handle)
         if new & SHUT_RECEIVE:
             control.dataplane.shutdown_receive(socket.handle)

@@ -8,12 +8,13 @@ KeyboardInterrupt is nobody's verdict: the request goes back to the head of the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pyprov.winsock.address import Address
 from pyprov.winsock.structs import GROUP, WSABUF
 
 if TYPE_CHECKING:
+    from pyprov.core.offer import Offer
     from pyprov.winsock.address import SockAddr
     from pyprov.winsock.qos import QOS
 
@@ -57,19 +58,36 @@ class EmptyBuffer(WSABUF):
 
 
 _NO_ROOM = memoryview(bytearray())
+CALLEE_DATA_MAX: Final = 1024
 
 
 def decide(
-    condition: ConditionFunction, peer: SockAddr, local: SockAddr, callback_data: object
+    condition: ConditionFunction,
+    peer: SockAddr,
+    local: SockAddr,
+    callback_data: object,
+    offer: Offer | None,
 ) -> tuple[object, object, WSABUF]:
     """Call a condition function for one request; what it raises goes through.
+
+    Args:
+        condition: the function.
+        peer: the caller's address.
+        local: the address it called.
+        callback_data: for the function.
+        offer: what came with the request; None: its peer takes no answer.
 
     Returns:
         Its verdict as it is, what it left in g, and the callee data.
     """
-    callee_data = EmptyBuffer()
+    caller_data = None
+    callee_data: WSABUF = EmptyBuffer()
+    if offer is not None:
+        callee_data = WSABUF(CALLEE_DATA_MAX)
+        if offer.data:
+            caller_data = WSABUF(offer.data)
     g = GROUP()
     verdict = condition(
-        NameBuffer(peer), None, None, None, NameBuffer(local), callee_data, g, callback_data
+        NameBuffer(peer), caller_data, None, None, NameBuffer(local), callee_data, g, callback_data
     )
     return verdict, g.value, callee_data

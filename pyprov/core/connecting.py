@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from pyprov.core import port
+from pyprov.core import conndata, port
 from pyprov.core.blocking import interrupt, wait
 from pyprov.core.connection import let_go, pack, poll_connect
 from pyprov.core.failure import translate
@@ -19,9 +19,20 @@ from pyprov.winsock.errors import WSAError
 if TYPE_CHECKING:
     from pyprov.core.control import Control
     from pyprov.core.socket import Socket
+    from pyprov.winsock.structs import WSABUF
 
 
-def connect(control: Control, socket: Socket, name: object) -> None:
+# Elsewhere the table of states says why there can be no connect.
+_MAY_CONNECT: Final = frozenset({State.OPEN, State.BOUND})
+
+
+def connect(
+    control: Control,
+    socket: Socket,
+    name: object,
+    caller_data: object = None,
+    callee_data: WSABUF | None = None,
+) -> None:
     """Connect a socket; a blocking one waits for the end.
 
     Raises:
@@ -32,6 +43,8 @@ def connect(control: Control, socket: Socket, name: object) -> None:
         poll_connect(control, socket)
     if socket.lanes is not None and socket.lanes.context is socket:
         raise WSAError(WSAEINVAL, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
+    if socket.state in _MAY_CONNECT:
+        conndata.prepare(socket, caller_data, callee_data)
     start(control, socket, name)
     if not socket.blocking:
         raise WSAError(WSAEWOULDBLOCK, "the connect has begun")
@@ -101,4 +114,5 @@ def _params(socket: Socket, peer: Address) -> ConnectParams:
         timestamps=options.timestamps,
         ttl=options.hops or 0,
         tos=options.tos,
+        offer=conndata.request(socket),
     )

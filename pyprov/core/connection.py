@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import port, qos, sockopt
+from pyprov.core import conndata, port, qos, sockopt
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
@@ -34,6 +34,8 @@ def poll_connect(control: Control, socket: Socket) -> None:
     if not status.ready & port.READY_CONNECT:
         return
     code = 0 if status.writes else connect_code(status.error)
+    if socket.conndata is not None and socket.handle:
+        conndata.take_answer(control, socket, socket.handle)
     now = control.dataplane.now()
     with control.lock:
         if socket.state not in {State.CONNECTING, State.CONNECTING_EX}:

@@ -49,7 +49,7 @@ _FLAGS: Final = (
     | WSA_FLAG_REGISTERED_IO
 )
 
-CATALOG: Final = {entry.iAddressFamily: entry for entry in protocols(connect_data=False)}
+CATALOG: Final = {entry.iAddressFamily: entry for entry in protocols(connect_data=True)}
 _PROFILES: Final = {
     (family, overlapped): Profile(info, overlapped=overlapped)
     for family, info in CATALOG.items()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from pyprov.core import conndata
 from pyprov.core import option_facts as facts
 from pyprov.core import option_rules as rules
 from pyprov.core.acceptex import update_accept_context
@@ -133,7 +134,14 @@ _SOCKET: Final[dict[int, Option | int]] = {
     o.SO_PORT_SCALABILITY: _unbound(_remembered(BOOL, o.SOL_SOCKET, o.SO_PORT_SCALABILITY)),
     o.SO_REUSE_UNICASTPORT: _remembered(BOOL, o.SOL_SOCKET, o.SO_REUSE_UNICASTPORT),
     o.SO_REUSE_MULTICASTPORT: _remembered(BOOL, o.SOL_SOCKET, o.SO_REUSE_MULTICASTPORT),
-    **dict.fromkeys(range(o.SO_CONNDATA, o.SO_DISCOPTLEN + 1), _NO),
+    o.SO_CONNDATA: Option(BYTES, conndata.get_conndata, conndata.set_conndata),
+    o.SO_CONNOPT: _NO,
+    o.SO_DISCDATA: Option(BYTES, conndata.get_discdata, conndata.set_discdata),
+    o.SO_DISCOPT: _NO,
+    o.SO_CONNDATALEN: Option(DWORD, conndata.get_conndata_length, conndata.set_length),
+    o.SO_CONNOPTLEN: _NO,
+    o.SO_DISCDATALEN: Option(DWORD, conndata.get_discdata_length, conndata.set_length),
+    o.SO_DISCOPTLEN: _NO,
     o.SO_MAXDG: _NO,
     o.SO_MAXPATHDG: _NO,
     o.SO_CONNECT_TIME: Option(DWORD, facts.connect_time),

@@ -6,7 +6,10 @@ Part of the dataplane's port (core/port.py), which hands these names on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pyprov.core.offer import Offer
 
 # What a listener does with a SYN when its queue or the half-open table is full.
 OVERFLOW_DROP: Final = 0
@@ -63,7 +66,7 @@ class ConnectParams:
         local_port: 0: an ephemeral one.
         recv_buffer: bytes; 0: as configured.
         send_buffer: the same.
-        qos: index of a block registered before; 0: none.
+        offer: what goes with the SYN; None: a plain one.
         rto_initial: milliseconds until the SYN is repeated; 0: as configured.
         syn_retries: how often it is; None: as configured.
         timestamps: offer them; None: as configured.
@@ -77,7 +80,7 @@ class ConnectParams:
     local_port: int = 0
     recv_buffer: int = 0
     send_buffer: int = 0
-    qos: int = 0
+    offer: Offer | None = None
     rto_initial: int = 0
     syn_retries: int | None = None
     timestamps: bool | None = None

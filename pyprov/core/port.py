@@ -41,6 +41,7 @@ from pyprov.core.params import SYN_COOKIES_NEVER as SYN_COOKIES_NEVER
 from pyprov.core.params import ConnectParams as ConnectParams
 from pyprov.core.params import Info as Info
 from pyprov.core.params import ListenParams as ListenParams
+from pyprov.core.offer import Deciding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,6 +65,7 @@ READY_SENT: Final = 0x200  # everything written is acknowledged, the FIN include
 # Request.flags
 REQUEST_HELD: Final = 1  # its SYN is unanswered, a verdict is due
 REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN are unknown
+REQUEST_OFFER: Final = 4  # the peer speaks the handshake option and waits for a verdict
 REQUEST_DECIDED: Final = 8  # the listener's program has accepted it: nobody else is asked
 
 # `flags` of send and recv
@@ -174,7 +176,7 @@ class Request(NamedTuple):
     local: bytes
     peer_port: int
     local_port: int
-    qos: int  # index of the request's QoS and data block; 0: none
+    qos: int  # bits of what came with it (data 1, flow specifications 2 and 4, ...); 0: nothing
     when_ns: int  # arrival of the SYN where known, else of the ACK
     listener: int  # index, not handle
     flags: int  # REQUEST_*
@@ -321,7 +323,7 @@ class Waiter(Protocol):
         """Drop its watches and its descriptor."""
 
 
-class Dataplane(Protocol):
+class Dataplane(Deciding, Protocol):
     """One engine."""
 
     def now(self) -> int:
@@ -383,7 +385,7 @@ class Dataplane(Protocol):
         """Begin an active open; its end is READY_CONNECT with Status.error.
 
         Raises:
-            DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOBUFS.
+            DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOBUFS, -EMSGSIZE.
         """
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:

@@ -18,6 +18,7 @@ from pyprov.winsock.constants import AF_INET
 if TYPE_CHECKING:
     from pyprov.core.binding import Binding
     from pyprov.core.blocking import BlockedCall
+    from pyprov.core.conndata import ConnectData
     from pyprov.core.groups import Group
     from pyprov.core.lanes import Lanes
     from pyprov.core.netevents import NetEvents
@@ -87,6 +88,7 @@ class Socket:
         lanes: its overlapped requests, and all else that few sockets have for their sake.
         group: its socket group.
         qos: its quality of service, None if nobody ever asked for any.
+        conndata: data beside the stream, None if it was never asked for.
     """
 
     __slots__ = (
@@ -97,6 +99,7 @@ class Socket:
         "blocking",
         "bound",
         "claimed",
+        "conndata",
         "connected_ns",
         "deciding",
         "deferred",
@@ -143,6 +146,7 @@ class Socket:
         self.lanes: Lanes | None = None
         self.group: Group | None = None
         self.qos: SocketQos | None = None
+        self.conndata: ConnectData | None = None
 
 
 def to_sockaddr(family: int, address: bytes, port: int) -> SockAddr:

@@ -32,6 +32,9 @@ RECORDS: Final = (
     "wire_stats",
     "wire_join",
     "service_stats",
+    "flowspec",
+    "offer",
+    "request_facts",
 )
 
 _CURE: Final = "rebuild both with ./dev build (or: pip install --no-build-isolation -e .)"

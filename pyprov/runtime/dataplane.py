@@ -32,6 +32,7 @@ from pyprov.core.port import (
 from pyprov.runtime import abi, condition
 from pyprov.runtime.failure import StartError, check
 from pyprov.runtime.interrupts import NONE, Interrupts
+from pyprov.runtime.offer import pack_offer, unpack_facts, unpack_offer
 from pyprov.runtime.status import Home, StatusView
 from pyprov.runtime.waiter import Waiter
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from pyprov._dataplane import Array, Config, Engine, Iov, Pointer, TcpConfig
     from pyprov.conditions import ConditionCounts, Program
+    from pyprov.core.offer import Offer, RequestFacts
     from pyprov.core.port import Buffers, ConnectParams, ListenParams
 
 abi.check(ffi, lib)
@@ -254,6 +256,35 @@ class EngineDataplane:
     def condition_counts(self, listener: int) -> ConditionCounts | None:
         return condition.counts(self.engine, listener, self._counter_names.get(listener, ()))
 
+    def decide(
+        self, handle: int, verdict: int, reason: int = 0, answer: Offer | None = None
+    ) -> None:
+        record = pack_offer(answer)
+        check(lib.pv_decide(self.engine, handle, verdict, reason, record), "decide")
+
+    def decide_many(self, handles: npt.NDArray[np.uint64], verdict: int) -> None:
+        numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
+        check(lib.pv_decide_many(self.engine, numbers, len(handles), verdict), "decide_many")
+
+    def request_facts(self, handle: int) -> RequestFacts | None:
+        facts, offer = ffi.new("struct pv_request_facts *"), ffi.new("struct pv_offer *")
+        if self._found(lib.pv_request_read(self.engine, handle, facts, offer)):
+            return unpack_facts(facts, offer)
+        return None
+
+    def offer(self, handle: int, kind: int) -> Offer | None:
+        record = ffi.new("struct pv_offer *")
+        if self._found(lib.pv_offer_read(self.engine, handle, kind, record)):
+            return unpack_offer(record)
+        return None
+
+    @staticmethod
+    def _found(result: int) -> bool:
+        return result != -errno.ENOENT and check(result, "offer") == 0
+
+    def send_offer(self, handle: int, offer: Offer) -> None:
+        check(lib.pv_offer_send(self.engine, handle, pack_offer(offer)), "send_offer")
+
     # Connections
 
     def source(self, peer: bytes) -> bytes:
@@ -270,12 +301,13 @@ class EngineDataplane:
         record.peer_port = params.peer_port
         record.recv_buffer = params.recv_buffer
         record.send_buffer = params.send_buffer
-        record.qos = params.qos
         record.rto_initial = params.rto_initial
         record.syn_retries = 0 if params.syn_retries is None else params.syn_retries + 1
         record.timestamps = 0 if params.timestamps is None else 2 - params.timestamps
         record.ttl = params.ttl
         record.tos = 0 if params.tos is None else params.tos | 1
+        offer = pack_offer(params.offer)
+        record.offer = offer
         handle = ffi.new("uint64_t *")
         check(lib.pv_connect(self.engine, record, handle), "connect")
         return handle[0]

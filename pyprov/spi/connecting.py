@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core import closing, connecting
+from pyprov.core import closing, conndata, connecting
 from pyprov.spi.base import Calls
-from pyprov.winsock.codes import WSAENOPROTOOPT, WSAEOPNOTSUPP, WSAEPROTONOSUPPORT
+from pyprov.winsock.codes import WSAEFAULT, WSAEOPNOTSUPP
 from pyprov.winsock.constants import SD_RECEIVE, SD_SEND
 from pyprov.winsock.errors import WSAError
 
@@ -33,25 +33,23 @@ class ConnectingCalls(Calls):
         Args:
             s: the socket; bound to a free port if it is unbound.
             name: the peer's address.
-            caller_data: cannot be sent.
-            callee_data: its length is set to 0: none comes.
+            caller_data: goes with the request; b"" sends none and takes an answer all the same.
+                It travels if the peer is a provider like this one, and nothing fails if not.
+            callee_data: filled with what the server answered once the connect has ended; its length
+                is 0 if that was nothing.
             sqos: cannot be met.
             gqos: cannot be met.
 
         Raises:
             WSAError: WSAENOTSOCK; WSAEALREADY, WSAEISCONN, WSAEINVAL for the socket's state;
-                WSAEFAULT, WSAEAFNOSUPPORT, WSAEADDRNOTAVAIL for the name; WSAEPROTONOSUPPORT for
-                caller data, WSAEOPNOTSUPP for flowspecs; WSAECONNREFUSED, WSAETIMEDOUT,
+                WSAEFAULT, WSAEAFNOSUPPORT, WSAEADDRNOTAVAIL for the name; WSAEFAULT for caller data
+                that is too long, WSAEOPNOTSUPP for flowspecs; WSAECONNREFUSED, WSAETIMEDOUT,
                 WSAENETUNREACH, WSAEHOSTUNREACH, WSAEADDRINUSE, WSAENOBUFS; WSAEINTR.
         """
         control, socket = self._find(s)
-        if caller_data:
-            raise WSAError(WSAEPROTONOSUPPORT, "caller data is not supported")
         if sqos is not None or gqos is not None:
             raise WSAError(WSAEOPNOTSUPP, "flowspecs are not supported")
-        if callee_data is not None:
-            callee_data.len = 0
-        connecting.connect(control, socket, name)
+        connecting.connect(control, socket, name, caller_data, callee_data)
 
     def WSPJoinLeaf(
         self,
@@ -72,23 +70,26 @@ class ConnectingCalls(Calls):
         raise WSAError(WSAEOPNOTSUPP, "TCP has no multipoint sockets")
 
     def WSPSendDisconnect(self, s: int, data: bytes | None = None) -> None:
-        """End sending; like WSPShutdown(s, SD_SEND).
+        """End sending; like WSPShutdown(s, SD_SEND), with data for a peer that takes some.
 
         Raises:
-            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAENOPROTOOPT for data.
+            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEFAULT for data that is too long.
         """
         control, socket = self._find(s)
-        if data:
-            raise WSAError(WSAENOPROTOOPT, "disconnect data is not supported")
-        closing.shutdown(control, socket, SD_SEND)
+        content = None if data is None else conndata.as_bytes(data)
+        closing.shutdown(control, socket, SD_SEND, content)
 
     def WSPRecvDisconnect(self, s: int, data: WSABUF | None = None) -> None:
-        """End receiving; like WSPShutdown(s, SD_RECEIVE).
+        """End receiving; like WSPShutdown(s, SD_RECEIVE), and fetch the peer's disconnect data.
 
         Raises:
-            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAENOPROTOOPT for data.
+            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEFAULT if the data does not fit.
         """
         control, socket = self._find(s)
-        if data is not None:
-            raise WSAError(WSAENOPROTOOPT, "disconnect data is not supported")
         closing.shutdown(control, socket, SD_RECEIVE)
+        if data is None:
+            return
+        content = conndata.parting_of_peer(control, socket)
+        if len(content) > data.capacity:
+            raise WSAError(WSAEFAULT, f"{len(content)} bytes of disconnect data do not fit")
+        data.write(content)

@@ -221,7 +221,7 @@ static void
 test_odds(void)
 {
 	struct pv_packet ack = packet_of(5, true);
-	uint32_t with = 0, without = 0, prf[2];
+	uint32_t with = 0, without = 0, again = 0, prf[2];
 	struct pv_cookie cookie;
 
 	ack.flags = PV_TCP_ACK;
@@ -231,11 +231,13 @@ test_odds(void)
 	for (uint32_t i = 0; i < 2; i++) {
 		for (uint32_t index = 0; index < 70000; index++) {
 			ack.ack = prf[i] + index - 35000 + 1;
-			with += pv_cookie_open(&isn, &ack, true, &cookie);
-			without += pv_cookie_open(&isn, &ack, false, &cookie);
+			with += pv_cookie_open(&isn, &ack, true, &cookie) && !cookie.resend;
+			again += pv_cookie_open(&isn, &ack, true, &cookie) && cookie.resend;
+			without += pv_cookie_open(&isn, &ack, false, &cookie) && !cookie.resend;
 		}
 	}
 	CHECK_EQ(with, 2 * 16, "of 2^32 guesses with timestamps 32 are right: odds of 2^-27");
+	CHECK_EQ(again, 2 * 16, "as many others are for a segment that brings its block again");
 	CHECK_EQ(without, 2 * 128, "without timestamps 256 are: odds of 2^-24");
 	with = 0;
 	for (uint32_t i = 0; i < 1000000; i++) {

@@ -5,8 +5,7 @@ them with `fake.scheduler.spawn`. The test plays the network:
 
     fake = FakeDataplane()
     peer = fake.request(80, ("10.9.0.1", 40000), b"GET /")   # a client connects and sends
-    peer.send(b"more"); peer.finish(); peer.reset()
-    peer.received, peer.finished, peer.was_reset             # what came back
+    peer.send(b"more"); peer.finish(); peer.received, peer.finished, peer.was_reset
     fake.at(0.5, peer.send, b"late")                          # half a second from now
     fake.on_connect = lambda _: 0                        # how active opens end (None: never)
 """
@@ -23,6 +22,7 @@ import numpy as np
 from pyprov.core import port
 from pyprov.core.port import DataplaneError, Request
 from pyprov.tools.lab.schedule import Scheduler
+from tests.python.fake_offers import FakeOffers, PeerOffers
 from tests.python.fake_waiter import FakeWaiter
 
 SECOND = 1_000_000_000
@@ -55,7 +55,7 @@ class FakeListener:
     queue: list = field(default_factory=list)
 
 
-class FakePeer:
+class FakePeer(PeerOffers):
     """The other end of one connection, and the connection."""
 
     def __init__(self, fake, handle, local, peer):
@@ -124,7 +124,7 @@ class FakePeer:
         return len(self.received) - self.status.tx_acked
 
 
-class FakeDataplane:
+class FakeDataplane(FakeOffers):
     """See the module; `on_connect(params)` returns 0, a negative errno, or None for never."""
 
     def __init__(self, seed=1, addresses=("10.9.0.2", "fd09::2", "127.0.0.1", "::1")):

@@ -54,7 +54,7 @@ def test_b09_a_protocol_info_of_minus_ones_is_10047(spi):
 def test_b12_the_catalog_says_what_is_true(spi):
     for entry, family in zip(spi.protocols(), (spi.AF_INET, spi.AF_INET6), strict=True):
         assert entry.iAddressFamily == family
-        assert entry.dwServiceFlags1 == 0x2066
+        assert entry.dwServiceFlags1 == 0x21E6
         assert entry.ProtocolChain.ChainLen == 1
         s = spi.WSPSocket(-1, -1, -1, entry)
         with fails("EINVAL"):

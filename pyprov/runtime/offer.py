@@ -1,0 +1,120 @@
+"""Offers and facts of requests: core.port's records as the dataplane has them."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from pyprov._dataplane import ffi, lib
+from pyprov.core.offer import FlowWords, Offer, RequestFacts
+from pyprov.core.port import DataplaneError
+
+if TYPE_CHECKING:
+    from pyprov._dataplane import Flowspec, Pointer
+    from pyprov._dataplane import Offer as OfferRecord
+    from pyprov._dataplane import RequestFacts as FactsRecord
+
+_FLOW: Final = (
+    "token_rate",
+    "token_bucket_size",
+    "peak_bandwidth",
+    "latency",
+    "delay_variation",
+    "service_type",
+    "max_sdu_size",
+    "minimum_policed_size",
+)
+_FACTS: Final = (
+    "when_ns",
+    "peer_port",
+    "local_port",
+    "flags",
+    "backlog",
+    "backlog_limit",
+    "half_open",
+    "load",
+    "tsval",
+    "mss",
+    "window",
+    "options",
+    "wscale",
+    "ttl",
+    "dscp",
+)
+
+
+def pack_offer(offer: Offer | None) -> Pointer:
+    """Return a struct pv_offer, NULL for none.
+
+    Raises:
+        DataplaneError: -EMSGSIZE, more than a block can carry.
+    """
+    if offer is None:
+        return ffi.NULL
+    record = ffi.new("struct pv_offer *")
+    record.kind = offer.kind
+    record.reason = offer.reason
+    rest = b""
+    for data, bit, length in (
+        (offer.data, lib.PV_OFFER_DATA, "data_len"),
+        (offer.provider, lib.PV_OFFER_PROVIDER, "provider_len"),
+    ):
+        if data is not None:
+            if len(data) > lib.PV_OFFER_MAX:
+                raise DataplaneError(-errno.EMSGSIZE, "offer")
+            record.present |= bit
+            setattr(record, length, len(data))
+            rest += data
+    if len(rest) > lib.PV_OFFER_MAX:
+        raise DataplaneError(-errno.EMSGSIZE, "offer")
+    ffi.buffer(record.bytes)[: len(rest)] = rest
+    for words, bit, flow in (
+        (offer.sending, lib.PV_OFFER_SENDING, record.sending),
+        (offer.receiving, lib.PV_OFFER_RECEIVING, record.receiving),
+    ):
+        if words is not None:
+            record.present |= bit
+            for name, word in zip(_FLOW, words, strict=True):
+                setattr(flow, name, word)
+    if offer.group is not None:
+        record.present |= lib.PV_OFFER_GROUP
+        record.group, record.priority = offer.group
+    if offer.status is not None:
+        record.present |= lib.PV_OFFER_STATUS
+        record.status = offer.status
+    return record
+
+
+def unpack_offer(record: OfferRecord) -> Offer:
+    """Return what a struct pv_offer says."""
+    present = record.present
+    content = bytes(ffi.buffer(record.bytes))
+    middle = record.data_len
+    end = middle + record.provider_len
+    return Offer(
+        kind=record.kind,
+        data=content[:middle] if present & lib.PV_OFFER_DATA else None,
+        sending=_words(record.sending) if present & lib.PV_OFFER_SENDING else None,
+        receiving=_words(record.receiving) if present & lib.PV_OFFER_RECEIVING else None,
+        provider=content[middle:end] if present & lib.PV_OFFER_PROVIDER else None,
+        group=(record.group, record.priority) if present & lib.PV_OFFER_GROUP else None,
+        status=record.status if present & lib.PV_OFFER_STATUS else None,
+        reason=record.reason,
+    )
+
+
+def unpack_facts(record: FactsRecord, offer: OfferRecord) -> RequestFacts:
+    """Return what is known of a request."""
+    return RequestFacts(
+        peer=bytes(ffi.buffer(record.peer.b)),
+        local=bytes(ffi.buffer(record.local.b)),
+        offer=unpack_offer(offer),
+        **{name: getattr(record, name) for name in _FACTS},
+    )
+
+
+def _words(flow: Flowspec) -> FlowWords:
+    rate, bucket, peak, latency, variation, service, sdu, least = (
+        getattr(flow, name) for name in _FLOW
+    )
+    return rate, bucket, peak, latency, variation, service, sdu, least
