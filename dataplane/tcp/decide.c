@@ -2,6 +2,7 @@
 /* Verdicts on connection requests, and what is known of them: commands of the control plane. */
 #include <errno.h>
 
+#include "api/pv_condition.h"
 #include "bridge/backlog.h"
 #include "bridge/slot.h"
 #include "tcp/bare.h"

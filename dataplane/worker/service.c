@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "api/pv_condition.h"
 #include "base/mem.h"
 #include "bridge/backlog.h"
 #include "bridge/slot.h"

@@ -15,7 +15,6 @@ from pyprov.core import sockopt
 from pyprov.core.blocking import wait
 from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
-from pyprov.core.groups import Group
 from pyprov.core.notification import after_accept, begin_deferral, end_deferral, inherit
 from pyprov.core.offer import VERDICT_ACCEPT, Offer
 from pyprov.core.port import (
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from pyprov.core.control import Control
+    from pyprov.core.groups import Group
     from pyprov.winsock.address import SockAddr
     from pyprov.winsock.structs import WSABUF
 

@@ -29,9 +29,7 @@ _DIRECTIONS = {
 }
 
 
-def shutdown(
-    control: Control, socket: Socket, how: object, data: bytes | None = None
-) -> None:
+def shutdown(control: Control, socket: Socket, how: object, data: bytes | None = None) -> None:
     """End one or both directions of a connection; never blocks.
 
     Args:

@@ -31,6 +31,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from pyprov.core.offer import Deciding
+
 # ruff: noqa: PLC0414, TC001 - core/params.py is part of the port
 from pyprov.core.params import ANY_ADDRESS as ANY_ADDRESS
 from pyprov.core.params import OVERFLOW_DROP as OVERFLOW_DROP
@@ -41,7 +43,6 @@ from pyprov.core.params import SYN_COOKIES_NEVER as SYN_COOKIES_NEVER
 from pyprov.core.params import ConnectParams as ConnectParams
 from pyprov.core.params import Info as Info
 from pyprov.core.params import ListenParams as ListenParams
-from pyprov.core.offer import Deciding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -54,28 +54,9 @@ def pack_offer(offer: Offer | None) -> Pointer:
     record = ffi.new("struct pv_offer *")
     record.kind = offer.kind
     record.reason = offer.reason
-    rest = b""
-    for data, bit, length in (
-        (offer.data, lib.PV_OFFER_DATA, "data_len"),
-        (offer.provider, lib.PV_OFFER_PROVIDER, "provider_len"),
-    ):
-        if data is not None:
-            if len(data) > lib.PV_OFFER_MAX:
-                raise DataplaneError(-errno.EMSGSIZE, "offer")
-            record.present |= bit
-            setattr(record, length, len(data))
-            rest += data
-    if len(rest) > lib.PV_OFFER_MAX:
-        raise DataplaneError(-errno.EMSGSIZE, "offer")
-    ffi.buffer(record.bytes)[: len(rest)] = rest
-    for words, bit, flow in (
-        (offer.sending, lib.PV_OFFER_SENDING, record.sending),
-        (offer.receiving, lib.PV_OFFER_RECEIVING, record.receiving),
-    ):
-        if words is not None:
-            record.present |= bit
-            for name, word in zip(_FLOW, words, strict=True):
-                setattr(flow, name, word)
+    _pack_bytes(record, offer)
+    _pack_flow(record, record.sending, offer.sending, lib.PV_OFFER_SENDING)
+    _pack_flow(record, record.receiving, offer.receiving, lib.PV_OFFER_RECEIVING)
     if offer.group is not None:
         record.present |= lib.PV_OFFER_GROUP
         record.group, record.priority = offer.group
@@ -83,6 +64,26 @@ def pack_offer(offer: Offer | None) -> Pointer:
         record.present |= lib.PV_OFFER_STATUS
         record.status = offer.status
     return record
+
+
+def _pack_bytes(record: OfferRecord, offer: Offer) -> None:
+    data, provider = offer.data or b"", offer.provider or b""
+    if len(data) + len(provider) > lib.PV_OFFER_MAX:
+        raise DataplaneError(-errno.EMSGSIZE, "offer")
+    if offer.data is not None:
+        record.present |= lib.PV_OFFER_DATA
+    if offer.provider is not None:
+        record.present |= lib.PV_OFFER_PROVIDER
+    record.data_len, record.provider_len = len(data), len(provider)
+    ffi.buffer(record.bytes)[: len(data) + len(provider)] = data + provider
+
+
+def _pack_flow(record: OfferRecord, flow: Flowspec, words: FlowWords | None, bit: int) -> None:
+    if words is None:
+        return
+    record.present |= bit
+    for name, word in zip(_FLOW, words, strict=True):
+        setattr(flow, name, word)
 
 
 def unpack_offer(record: OfferRecord) -> Offer:

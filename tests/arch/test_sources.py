@@ -89,7 +89,17 @@ def test_protocol_code_sees_neither_device_nor_clock(room, banned):
 @pytest.mark.parametrize("header", BORDER)
 def test_the_border_compiles_alone(header):
     assert set(includes(DATAPLANE / header)) <= {"stdbool.h", "stddef.h", "stdint.h", BORDER[0]}
-    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-xc", header]
+    command = [
+        "cc",
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsyntax-only",
+        "-I.",
+        "-xc",
+        header,
+    ]
     done = subprocess.run(command, cwd=DATAPLANE, check=False, capture_output=True, text=True)
     assert done.stderr == ""
 
