@@ -166,6 +166,32 @@ may_send(const struct pv_pcb *pcb, const struct pv_exchange *x, enum pv_offer_ki
 	return kind == PV_OFFER_DISCONNECT && x->parting != NULL ? -EALREADY : 0;
 }
 
+static void
+forget(struct pv_ctx *ctx, struct pv_exchange *x, enum pv_offer_kind kind)
+{
+	struct pv_block *block = x->got[kind];
+
+	x->got[kind] = NULL;
+	pv_block_free(ctx, block);
+}
+
+/* A question makes old answers void, an answer the question. PV_READY_QOS stands for what is left
+ * to be read. */
+static void
+turn_page(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_exchange *x, enum pv_offer_kind kind)
+{
+	if (kind == PV_OFFER_QOS_ASK) {
+		x->flags |= PV_EXCHANGE_ASKING;
+		forget(ctx, x, PV_OFFER_QOS_AGREE);
+		forget(ctx, x, PV_OFFER_QOS_REFUSE);
+	} else {
+		forget(ctx, x, PV_OFFER_QOS_ASK);
+	}
+	if (x->got[PV_OFFER_QOS_ASK] == NULL && x->got[PV_OFFER_QOS_AGREE] == NULL &&
+			x->got[PV_OFFER_QOS_REFUSE] == NULL)
+		pv_conn_report(ctx, pcb, 0, PV_READY_QOS, 0);
+}
+
 int
 pv_tcp_offer_send(struct pv_ctx *ctx, uint64_t handle, const struct pv_offer *offer)
 {
@@ -192,8 +218,7 @@ pv_tcp_offer_send(struct pv_ctx *ctx, uint64_t handle, const struct pv_offer *of
 		x->parting = block;
 		return 0;
 	}
-	if (kind == PV_OFFER_QOS_ASK)
-		x->flags |= PV_EXCHANGE_ASKING;
+	turn_page(ctx, pcb, x, kind);
 	pv_offer_append(ctx, pcb, block);
 	return 0;
 }

@@ -7,16 +7,17 @@ it one of four fates: a socket, a rejection, back to the head, or nothing becaus
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pyprov.core import sockopt
+from pyprov.core import negotiation, sockopt
 from pyprov.core.blocking import wait
 from pyprov.core.condition import ConditionFunction, decide
 from pyprov.core.failure import translate
 from pyprov.core.notification import after_accept, begin_deferral, end_deferral, inherit
-from pyprov.core.offer import VERDICT_ACCEPT, Offer
+from pyprov.core.offer import REASON_QOS_POLICY, VERDICT_ACCEPT, VERDICT_REJECT, Offer
 from pyprov.core.port import (
     CLOSE_ABORT,
     READY_ACCEPT,
@@ -30,6 +31,7 @@ from pyprov.core.socket import Socket, to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.core.transfer import give_way
 from pyprov.winsock.codes import (
+    WSA_QOS_POLICY_FAILURE,
     WSAEACCES,
     WSAECONNREFUSED,
     WSAECONNRESET,
@@ -50,7 +52,9 @@ if TYPE_CHECKING:
 
     from pyprov.core.control import Control
     from pyprov.core.groups import Group
+    from pyprov.core.qos import SocketQos
     from pyprov.winsock.address import SockAddr
+    from pyprov.winsock.qos import QOS
     from pyprov.winsock.structs import WSABUF
 
 Accepted: TypeAlias = "tuple[int, SockAddr]"
@@ -62,13 +66,17 @@ class Decision:
     Attributes:
         group: the group that the socket joins.
         answer: what the peer is told.
+        qos: what was agreed on, and reserved.
     """
 
-    __slots__ = ("answer", "group")
+    __slots__ = ("answer", "group", "qos")
 
-    def __init__(self, group: Group | None, answer: Offer | None) -> None:
+    def __init__(
+        self, group: Group | None, answer: Offer | None, qos: SocketQos | None = None
+    ) -> None:
         self.group = group
         self.answer = answer
+        self.qos = qos
 
 
 # Requests that wait for a verdict, held or pending.
@@ -105,6 +113,8 @@ def accept(
             if decision is DEFERRED:
                 deferred = True
                 raise WSAError(WSATRY_AGAIN, addr=peer)
+        elif request.qos & negotiation.FLOWS:
+            decision = _take_flows(control, request, peer)
         return admit(control, listener, request, peer, decision), peer
     finally:
         if not deferred:
@@ -212,6 +222,8 @@ def admit(
     try:
         value = control.new_value(made)
     except BaseException:
+        if decision.qos is not None:
+            control.ledger.release(decision.qos)
         put_back(control, listener, request)
         raise
     if request.flags & UNDECIDED:
@@ -221,6 +233,9 @@ def admit(
         settle_cold_parts(control, listener, made, group)
     if listener.options.live:
         sockopt.apply(control, made)
+    if request.flags & REQUEST_OFFER:
+        made.qos = decision.qos
+        negotiation.begin(control, made)
     if listener.events is not None:
         inherit(control, listener, made, value)
     return value
@@ -271,12 +286,12 @@ def _ask(
         put_back(control, listener, request)
         raise WSAError(WSAEMFILE, f"all {control.sockets.limit} sockets are in use")
     local = to_sockaddr(listener.profile.family, request.local, request.local_port)
+    offer, sqos = _asked(control, request, peer)
     me = threading.get_ident()
     deciding = listener.deciding
     deciding.append(me)
     try:
-        offer = _offer_of(control, request) if request.flags & REQUEST_OFFER else None
-        verdict, g, callee_data = decide(condition, peer, local, callback_data, offer)
+        verdict, g, callee_data = decide(condition, peer, local, callback_data, offer, sqos)
     except KeyboardInterrupt:
         put_back(control, listener, request)
         raise
@@ -294,12 +309,74 @@ def _ask(
         _check_decision(verdict, callee_data)
         with control.lock:
             group = control.groups.choose(g, peer[0])
-        data = callee_data.answer()
-        return Decision(group, Offer(data=data) if data else None)
+        return _agree(control, request, group, sqos, callee_data.answer())
+    except negotiation.RefusalError as refused:
+        raise _reject(control, request, peer, refused) from refused
     except WSAError as error:
+        if negotiation.refuses_flows(sqos):
+            _turn_down(control, request, REASON_QOS_POLICY, WSA_QOS_POLICY_FAILURE)
         drop(control, request)
         error.addr = peer
         raise
+
+
+def _asked(control: Control, request: Request, peer: SockAddr) -> tuple[Offer | None, QOS | None]:
+    """Return what came with a request: None where its peer takes no answer, or asks for no QoS.
+
+    Raises:
+        WSAError: WSAECONNREFUSED, what it asks for is impossible; the request was rejected.
+    """
+    if not request.flags & REQUEST_OFFER:
+        return None, None
+    offer = _offer_of(control, request)
+    try:
+        return offer, negotiation.asked_by(request, offer)
+    except negotiation.RefusalError as refused:
+        raise _reject(control, request, peer, refused) from refused
+
+
+def _agree(
+    control: Control, request: Request, group: Group | None, sqos: QOS | None, data: bytes | None
+) -> Decision:
+    """Reserve what the acceptor's side of a QoS needs, and make the answer.
+
+    Raises:
+        RefusalError: there is no room, or the QoS is impossible.
+    """
+    answer = Offer(data=data) if data else None
+    if sqos is None:
+        return Decision(group, answer)
+    holder = negotiation.grant(control, request, sqos)
+    return Decision(group, negotiation.to_offer(sqos, answer), holder)
+
+
+def _take_flows(control: Control, request: Request, peer: SockAddr) -> Decision:
+    """Agree to what a request asks for without asking a condition function.
+
+    Raises:
+        WSAError: WSAECONNREFUSED; the request was rejected.
+    """
+    _, sqos = _asked(control, request, peer)
+    try:
+        return _agree(control, request, None, sqos, None)
+    except negotiation.RefusalError as refused:
+        raise _reject(control, request, peer, refused) from refused
+
+
+def _reject(
+    control: Control, request: Request, peer: SockAddr, refused: negotiation.RefusalError
+) -> WSAError:
+    """Reject a request whose QoS cannot be had; returns what WSPAccept raises."""
+    _turn_down(control, request, refused.reason, refused.code)
+    drop(control, request)
+    return WSAError(WSAECONNREFUSED, str(refused), addr=peer)
+
+
+def _turn_down(control: Control, request: Request, reason: int, code: int) -> None:
+    """Tell a caller why its request is rejected."""
+    with contextlib.suppress(DataplaneError):  # it has died
+        answer = Offer(status=code, reason=reason)
+        control.dataplane.decide(request.handle, VERDICT_REJECT, reason, answer)
 
 
 def _offer_of(control: Control, request: Request) -> Offer:

@@ -67,6 +67,7 @@ def decide(
     local: SockAddr,
     callback_data: object,
     offer: Offer | None,
+    sqos: QOS | None = None,
 ) -> tuple[object, object, WSABUF]:
     """Call a condition function for one request; what it raises goes through.
 
@@ -76,6 +77,7 @@ def decide(
         local: the address it called.
         callback_data: for the function.
         offer: what came with the request; None: its peer takes no answer.
+        sqos: what the caller asks for; the function may change it.
 
     Returns:
         Its verdict as it is, what it left in g, and the callee data.
@@ -88,6 +90,6 @@ def decide(
             caller_data = WSABUF(offer.data)
     g = GROUP()
     verdict = condition(
-        NameBuffer(peer), caller_data, None, None, NameBuffer(local), callee_data, g, callback_data
+        NameBuffer(peer), caller_data, sqos, None, NameBuffer(local), callee_data, g, callback_data
     )
     return verdict, g.value, callee_data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import conndata, port
+from pyprov.core import conndata, negotiation, port, qos
 from pyprov.core.blocking import interrupt, wait
 from pyprov.core.connection import let_go, pack, poll_connect
 from pyprov.core.failure import translate
@@ -32,6 +32,7 @@ def connect(
     name: object,
     caller_data: object = None,
     callee_data: WSABUF | None = None,
+    flows: tuple[object, object] = (None, None),
 ) -> None:
     """Connect a socket; a blocking one waits for the end.
 
@@ -45,6 +46,7 @@ def connect(
         raise WSAError(WSAEINVAL, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
     if socket.state in _MAY_CONNECT:
         conndata.prepare(socket, caller_data, callee_data)
+        negotiation.prepare(control, socket, *flows)
     start(control, socket, name)
     if not socket.blocking:
         raise WSAError(WSAEWOULDBLOCK, "the connect has begun")
@@ -66,9 +68,11 @@ def start(
     """Begin an active open for a call; the socket is in that state then."""
     with control.claim(socket, call) as before:
         peer = _peer(control, socket, name)
+        negotiation.reserve(control, socket, pack(peer))
         try:
             handle = control.dataplane.connect(_params(socket, peer))
         except DataplaneError as error:
+            qos.forget(control, socket)
             raise translate(error) from error
         if socket.events is not None:
             with control.lock:
@@ -78,6 +82,7 @@ def start(
         socket.handle, socket.status, socket.failed = handle, None, False
         socket.before_connect = before
         if not control.settle(socket, state):
+            qos.forget(control, socket)
             let_go(control, handle)
             raise WSAError(WSAEINTR, "the socket was closed during the call")
     if socket.blocked:
@@ -114,5 +119,5 @@ def _params(socket: Socket, peer: Address) -> ConnectParams:
         timestamps=options.timestamps,
         ttl=options.hops or 0,
         tos=options.tos,
-        offer=conndata.request(socket),
+        offer=negotiation.request(socket, conndata.request(socket)),
     )

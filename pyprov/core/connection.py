@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import conndata, port, qos, sockopt
+from pyprov.core import conndata, negotiation, port, qos, sockopt
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
@@ -36,6 +36,8 @@ def poll_connect(control: Control, socket: Socket) -> None:
     code = 0 if status.writes else connect_code(status.error)
     if socket.conndata is not None and socket.handle:
         conndata.take_answer(control, socket, socket.handle)
+    if socket.qos is not None:
+        code = negotiation.finish(control, socket, code)
     now = control.dataplane.now()
     with control.lock:
         if socket.state not in {State.CONNECTING, State.CONNECTING_EX}:
@@ -48,6 +50,7 @@ def poll_connect(control: Control, socket: Socket) -> None:
         let_go(control, handle)
     elif not code:
         sockopt.apply(control, socket)
+        negotiation.begin(control, socket)
 
 
 def _succeed(socket: Socket, now: int) -> int:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core import qos
-from pyprov.core.qos import SocketQos
+from pyprov.core import negotiation, qos
+from pyprov.core.states import State
 from pyprov.winsock import ioctls
 from pyprov.winsock.codes import WSAEINVAL
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.qos import FLOWSPEC, QOS
 
 if TYPE_CHECKING:
-    from pyprov.core.groups import Group
     from pyprov.core.ioctl import IoctlCall
 
 _ZERO: Final = FLOWSPEC(*[0] * 8)
@@ -32,12 +31,15 @@ def get_qos(call: IoctlCall) -> QOS:
 
 
 def set_qos(call: IoctlCall) -> None:
-    """SIO_SET_QOS: what the next connect asks for.
+    """SIO_SET_QOS: what the next connect asks for, or another level for a connection.
 
     Raises:
-        WSAError: what is wrong with it.
+        WSAError: what is wrong with it; of a connection, see core/negotiation.py.
     """
     asked = qos.given(call.value)
+    if call.socket.state is State.CONNECTED:
+        negotiation.change(call.control, call.socket, asked)
+        return
     holder = qos.of(call.control, call.socket)
     holder.wished = qos.update(holder.wished, asked)
     holder.status = 0
@@ -63,17 +65,7 @@ def set_group_qos(call: IoctlCall) -> None:
     group = socket.group
     if group is None or group.creator is not socket:
         raise WSAError(WSAEINVAL, "only the socket that created a group sets its QoS")
-    set_for_group(call, group, asked)
-
-
-def set_for_group(call: IoctlCall, group: Group, asked: QOS) -> None:
-    """Reserve for a group in place of what it has."""
-    control = call.control
-    holder = group.qos if group.qos is not None else SocketQos(control.dataplane)
-    wanted = qos.update(holder.current, asked)
-    qos.reserve(control, holder, 0, wanted)
-    holder.current = wanted
-    group.qos = holder
+    qos.set_for_group(call.control, group, asked)
 
 
 def check_qos(call: IoctlCall) -> int:

@@ -6,12 +6,12 @@ promise one, controlled load and guaranteed, in both directions of the port that
 
 from __future__ import annotations
 
+import threading
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core.admission import Rates
 from pyprov.core.port import DataplaneError
-from pyprov.core.states import State
 from pyprov.winsock import service
 from pyprov.winsock.codes import WSA_QOS_ADMISSION_FAILURE, WSAEFAULT, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
@@ -21,6 +21,7 @@ from pyprov.winsock.service import QOS_NOT_SPECIFIED, SERVICETYPE_NOCHANGE
 
 if TYPE_CHECKING:
     from pyprov.core.control import Control
+    from pyprov.core.groups import Group
     from pyprov.core.port import Dataplane
     from pyprov.core.socket import Socket
 
@@ -36,9 +37,25 @@ class SocketQos:
         current: what holds, or held last; None: nothing was ever asked for.
         status: a WSA_QOS_* code that the last attempt ended with; 0: none.
         handle: the connection; 0 while it is being made.
+        port: the port that it reserves of.
+        asked: what the connect under way asks for.
+        proposed: what the peer of a connection was asked for and has not decided on.
+        failed: it has refused that.
+        lock: for changes of a connection's level.
     """
 
-    __slots__ = ("_dataplane", "current", "handle", "status", "wished")
+    __slots__ = (
+        "_dataplane",
+        "asked",
+        "current",
+        "failed",
+        "handle",
+        "lock",
+        "port",
+        "proposed",
+        "status",
+        "wished",
+    )
 
     def __init__(self, dataplane: Dataplane) -> None:
         self._dataplane = dataplane
@@ -46,6 +63,11 @@ class SocketQos:
         self.current: QOS | None = None
         self.status = 0
         self.handle = 0
+        self.port = 0
+        self.asked: QOS | None = None
+        self.proposed: QOS | None = None
+        self.failed = False
+        self.lock = threading.RLock()
 
     def is_alive(self) -> bool:
         """Say whether its connection is there, or may come to be."""
@@ -156,6 +178,14 @@ def words_of(flowspec: FLOWSPEC) -> tuple[int, int, int, int, int, int, int, int
     return astuple(flowspec)
 
 
-def is_connected(socket: Socket) -> bool:
-    """Say whether a change has to be agreed upon with a peer."""
-    return socket.state is State.CONNECTED
+def set_for_group(control: Control, group: Group, asked: QOS) -> None:
+    """Reserve for a group in place of what it has.
+
+    Raises:
+        WSAError: WSAEOPNOTSUPP if there is no room.
+    """
+    holder = group.qos if group.qos is not None else SocketQos(control.dataplane)
+    wanted = update(holder.current, asked)
+    reserve(control, holder, 0, wanted)
+    holder.current = wanted
+    group.qos = holder

@@ -37,8 +37,8 @@ class ConnectingCalls(Calls):
                 It travels if the peer is a provider like this one, and nothing fails if not.
             callee_data: filled with what the server answered once the connect has ended; its length
                 is 0 if that was nothing.
-            sqos: cannot be met.
-            gqos: cannot be met.
+            sqos: what both directions are to have, in place of what SIO_SET_QOS has set.
+            gqos: what the group is to have that this socket created; of others ignored.
 
         Raises:
             WSAError: WSAENOTSOCK; WSAEALREADY, WSAEISCONN, WSAEINVAL for the socket's state;
@@ -47,9 +47,7 @@ class ConnectingCalls(Calls):
                 WSAENETUNREACH, WSAEHOSTUNREACH, WSAEADDRINUSE, WSAENOBUFS; WSAEINTR.
         """
         control, socket = self._find(s)
-        if sqos is not None or gqos is not None:
-            raise WSAError(WSAEOPNOTSUPP, "flowspecs are not supported")
-        connecting.connect(control, socket, name, caller_data, callee_data)
+        connecting.connect(control, socket, name, caller_data, callee_data, (sqos, gqos))
 
     def WSPJoinLeaf(
         self,

@@ -80,5 +80,9 @@ def test_python_was_told_of_every_function_and_record():
 
 
 def test_python_was_told_of_every_number():
-    numbers = set(re.findall(r"\b(PV_[A-Z0-9_]+)\b", HEADER)) - {"PV_API_H", "PV_CONDITION_H", "PV_OFFER_H"}
+    numbers = set(re.findall(r"\b(PV_[A-Z0-9_]+)\b", HEADER)) - {
+        "PV_API_H",
+        "PV_CONDITION_H",
+        "PV_OFFER_H",
+    }
     assert {n for n in numbers if not hasattr(_dataplane.lib, n)} == set()
