@@ -156,17 +156,13 @@ def test_a_refused_argument_leaves_the_socket_as_it_was(world):
     spi.WSPConnect(s, (world.peer_address, 81))
 
 
-def test_too_much_caller_data_is_10014_and_flowspecs_are_10045(world):
+def test_too_much_caller_data_is_10014(world):
     spi = world.spi
     s = spi.WSPSocket(2, 1, 6)
     name = (world.peer_address, 81)
     for data in (bytes(1025), 7, "text"):
         with fails("EFAULT"):
             spi.WSPConnect(s, name, data)
-    with fails("EOPNOTSUPP"):
-        spi.WSPConnect(s, name, None, None, spi.QOS())
-    with fails("EOPNOTSUPP"):
-        spi.WSPConnect(s, name, None, None, None, spi.QOS())
 
 
 def test_h14_no_data_came_back(fake_world):

@@ -437,7 +437,7 @@ def test_a_wrong_cookie_is_reset():
         wire = Wire(host)
         (answer,) = wire.send(frame4((5000, PORT), SYN, 100))
         right = answer.seq + 1
-        wrong = [right + by for by in (-32, 128, 256, 1000, 2**31, -(2**16))]
+        wrong = [right + by for by in (-1, 1, 256, 1000, 2**31, -(2**16))]
         tries = [frame4((5000, PORT), ACK, 101, ack) for ack in wrong]
         tries += [
             frame4((5001, PORT), ACK, 101, right),  # another's
