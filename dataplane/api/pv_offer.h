@@ -74,9 +74,9 @@ struct pv_request_facts {
 	uint16_t window;
 	uint8_t options; /* 1 timestamps, 2 SACK, 4 window scale, 8 ECN, 16 MSS */
 	uint8_t wscale, ttl, dscp;
-	uint32_t offer;    /* PV_OFFER_* */
-	uint32_t data_len; /* of the caller's data */
-	uint8_t data[64];  /* its first bytes */
+	uint32_t offer;                        /* PV_OFFER_* */
+	uint32_t data_len;                     /* of the caller's data */
+	uint8_t data[64];                      /* its first bytes */
 	struct pv_flowspec sending, receiving; /* the caller's */
 };
 

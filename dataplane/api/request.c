@@ -73,7 +73,9 @@ pv_decide_many(struct pv_engine *engine, const uint64_t *handles, uint32_t n, in
 
 		if (worker < 0)
 			return worker;
-		for (; i < PV_COUNT_OF(commands) && done < n && worker_of(engine, handles[done]) == worker; i++)
+		for (; i < PV_COUNT_OF(commands) && done < n &&
+				worker_of(engine, handles[done]) == worker;
+				i++)
 			commands[i] = (struct pv_command){
 				.kind = PV_CMD_DECIDE,
 				.handle = handles[done++],

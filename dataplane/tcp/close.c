@@ -161,8 +161,7 @@ pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how)
 	pv_conn_assert_valid(pcb);
 	if (how == PV_CLOSE_ABORT) {
 		orphan(ctx, pcb);
-		if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0) &&
-				reject_undecided(ctx, pcb))
+		if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0) && reject_undecided(ctx, pcb))
 			return;
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 	} else if (how == PV_CLOSE_DETACH) {

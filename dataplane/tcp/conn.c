@@ -35,7 +35,7 @@ all_acked(const struct pv_pcb *pcb, const struct pv_conn_data *d)
 	if ((pcb->flags & (PV_PCB_FIN_QUEUED | PV_PCB_FIN_SENT)) == PV_PCB_FIN_QUEUED)
 		return false;
 	return d->una_pos == __atomic_load_n(&d->shared->tx.written, __ATOMIC_ACQUIRE) +
-				     (d->exchange != NULL ? d->exchange->inserted : 0);
+					     (d->exchange != NULL ? d->exchange->inserted : 0);
 }
 
 void
@@ -59,10 +59,9 @@ pv_conn_report_turn(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	}
 	if (d->flags & PV_DATA_ROOM) {
 		__atomic_store_n(&status->tx_acked,
-				d->una_pos - (d->exchange != NULL ?
-							     pv_offer_before(d->exchange,
-									     d->una_pos) :
-							     0),
+				d->una_pos - (d->exchange != NULL ? pv_offer_before(d->exchange,
+										    d->una_pos) :
+								    0),
 				__ATOMIC_RELAXED);
 		if (pv_stream_relieved(ctx->bridge, &d->shared->tx)) {
 			raise_counter(&status->writes);

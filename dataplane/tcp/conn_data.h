@@ -88,11 +88,11 @@ struct pv_conn_data {
 	const struct pv_tcp_config *config;
 	struct pv_conn_config *config_owner;
 	struct pv_exchange *exchange; /* NULL: the handshake option is not in use */
-	uint32_t flags;   /* enum pv_conn_data_flags */
-	uint8_t recovery; /* enum pv_recovery */
-	uint8_t backoff;  /* time-outs since the last progress */
-	uint8_t probes;   /* zero-window or keepalive probes unanswered */
-	uint8_t frto;     /* RFC 5682: the ACK it waits for, 0: off */
+	uint32_t flags;               /* enum pv_conn_data_flags */
+	uint8_t recovery;             /* enum pv_recovery */
+	uint8_t backoff;              /* time-outs since the last progress */
+	uint8_t probes;               /* zero-window or keepalive probes unanswered */
+	uint8_t frto;                 /* RFC 5682: the ACK it waits for, 0: off */
 	uint64_t deadline[PV_CONN_TIMERS];
 
 	/* receiving */

@@ -385,8 +385,7 @@ pv_connect_crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packe
 }
 
 enum pv_counter
-pv_connect_answered(
-		struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p, uint32_t block_len)
+pv_connect_answered(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p, uint32_t block_len)
 {
 	struct pv_conn_data *d = pcb->data;
 	uint64_t rtt = (ctx->now - d->last_sent) / 1000;
@@ -436,8 +435,7 @@ pv_connect_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	bool acceptable = (p->flags & PV_TCP_ACK) != 0 && p->ack == pcb->snd_nxt;
 
-	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0 &&
-			    pcb->data->exchange->syn != NULL))
+	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0 && pcb->data->exchange->syn != NULL))
 		return pv_offer_answered(ctx, pcb, p);
 	if ((p->flags & PV_TCP_ACK) != 0 && !acceptable) {
 		if ((p->flags & PV_TCP_RST) == 0)

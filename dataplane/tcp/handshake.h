@@ -62,7 +62,7 @@ struct pv_handshake {
 	uint8_t syn_ack_again; /* SYN-ACKs sent beyond the first */
 	uint8_t cookie;
 	uint8_t decided; /* by the listener's program: accepted */
-	uint8_t speaks; /* the handshake option was there; with a cookie the block comes now */
+	uint8_t speaks;  /* the handshake option was there; with a cookie the block comes now */
 };
 
 /*

@@ -224,8 +224,7 @@ check_resent(struct pv_ctx *ctx, const struct pv_packet *packet, bool resend)
 		return pv_reset_closed(ctx, packet,
 				packet->payload_len != 0 ? PV_C_TCP_OFFER_MISSING :
 							   PV_C_TCP_ACK_COOKIE_BAD);
-	if (!resend || !pv_hs_of(packet, &hs) || (hs.flags & PV_HS_REQ) == 0 ||
-			hs.block_len == 0)
+	if (!resend || !pv_hs_of(packet, &hs) || (hs.flags & PV_HS_REQ) == 0 || hs.block_len == 0)
 		return PV_C_TCP_OFFER_BAD;
 	return 0;
 }

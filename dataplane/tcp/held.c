@@ -18,7 +18,7 @@
 #include "wire/ip6.h"
 
 enum {
-	GAP_LEAST = 1000,  /* ms: the shortest first time-out of a SYN that is common */
+	GAP_LEAST = 1000, /* ms: the shortest first time-out of a SYN that is common */
 	GAP_MOST = 64000,
 	GAP_SLACK = 1000,
 	PATIENCE = 3, /* gaps without a SYN: one may be lost */
@@ -253,8 +253,8 @@ pv_held_of(const struct pv_ctx *ctx, uint64_t handle)
 {
 	const struct pv_held_table *table = &ctx->tcp->held;
 	uint32_t slot = pv_handle_index(handle);
-	struct pv_held *held = table->live != 0 && slot < table->n_slots ? table->of_slot[slot] :
-									    NULL;
+	struct pv_held *held =
+			table->live != 0 && slot < table->n_slots ? table->of_slot[slot] : NULL;
 
 	return held != NULL && held->handle == handle ? held : NULL;
 }
@@ -378,7 +378,8 @@ become_rejected(struct pv_ctx *ctx, struct pv_held *held, struct pv_block *answe
 	held->handle = 0;
 	held->answer = answer;
 	enqueue(&ctx->tcp->held, held, PV_HELD_OVER);
-	pv_timer_arm(&ctx->wheel, &held->timer, PV_TIMER_HELD, ctx->now + pv_syn_schedule(&ctx->tcp_config));
+	pv_timer_arm(&ctx->wheel, &held->timer, PV_TIMER_HELD,
+			ctx->now + pv_syn_schedule(&ctx->tcp_config));
 	pv_count(&ctx->counters, PV_C_HELD_REJECTED);
 }
 

@@ -52,7 +52,7 @@ struct pv_held {
 	uint8_t speaks;     /* its SYN had the option */
 	uint8_t proven;     /* its source has answered */
 	uint8_t queue;
-	uint8_t decided;    /* by the listener's program: accepted */
+	uint8_t decided; /* by the listener's program: accepted */
 } pv_cache_aligned;
 
 /* Those in WAITS whose source is unknown stand in a queue of their own. */
@@ -96,8 +96,8 @@ void pv_held_end(struct pv_ctx *ctx, struct pv_held *held, int error);
 void pv_held_leave(struct pv_ctx *ctx, struct pv_held *held);
 /* Rejects one in WAITS: RST, and it is kept as REJECTED. Owns the block. Its handle lives on until
  * the control plane lets go. */
-void pv_held_reject(struct pv_ctx *ctx, struct pv_held *held, uint8_t reason,
-		struct pv_block *answer);
+void pv_held_reject(
+		struct pv_ctx *ctx, struct pv_held *held, uint8_t reason, struct pv_block *answer);
 /* Keeps the verdict on a request that was a connection already (irs: its SYN's number). */
 void pv_held_keep(struct pv_ctx *ctx, const struct pv_held *as, struct pv_block *answer);
 /* All of a listener that closes: those that wait are reset. */
@@ -112,8 +112,7 @@ void pv_held_answer(struct pv_ctx *ctx, struct pv_held *held);
 /* Puts the timer where the next SYN is overdue. */
 void pv_held_expect_syn(struct pv_ctx *ctx, struct pv_held *held, uint64_t gap_ms);
 /* RST with REJ where the peer speaks it, in answer to this segment. */
-void pv_held_refuse(struct pv_ctx *ctx, const struct pv_held *held,
-		const struct pv_packet *packet);
+void pv_held_refuse(struct pv_ctx *ctx, const struct pv_held *held, const struct pv_packet *packet);
 
 /* A segment of a held request (held_segment.c). 0: it is none of it, and the request is gone. */
 enum pv_counter pv_held_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_held *held,

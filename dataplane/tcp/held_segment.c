@@ -135,8 +135,7 @@ pended(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_held *held,
 		pv_held_end(ctx, held, 0);
 		return PV_C_TCP_HALF_OPEN_RST;
 	}
-	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN &&
-			packet->seq == held->irs) {
+	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN && packet->seq == held->irs) {
 		held->ts_recent = packet->tsval;
 		pv_held_answer(ctx, held);
 		return PV_C_TCP_SYN_DUPLICATE;
@@ -157,8 +156,7 @@ rejected(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_held *hel
 {
 	if (packet->flags & PV_TCP_RST)
 		return PV_C_TCP_HELD_OTHER;
-	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN &&
-			packet->seq != held->irs) {
+	if ((packet->flags & (PV_TCP_SYN | PV_TCP_ACK)) == PV_TCP_SYN && packet->seq != held->irs) {
 		pv_held_end(ctx, held, 0);
 		return 0;
 	}

@@ -11,8 +11,8 @@
  * The PRF is SipHash-2-4, cut to 32 bits, so that nobody without the key reads the index out of an
  * ISS. Where a record is kept, the index is a clock (RFC 6528) that also counts connections, so
  * that a SYN that is repeated after its connection ended meets another ISS, and the segments behind
- * it find nothing. Otherwise the index (10 bits, which the clock leaves out) holds what a SYN cookie
- * must remember:
+ * it find nothing. Otherwise the index (10 bits, which the clock leaves out) holds what a SYN
+ * cookie must remember:
  *
  *	9	the block of the SYN was not kept, and is to be sent again
  *	8	the parity of the epoch

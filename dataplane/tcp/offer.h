@@ -4,8 +4,8 @@
 
 /*
  * Blocks among the bytes that a connection sends and receives, and what they do to it: the verdict
- * that a connect waits for, changes of the QoS, disconnect data. For connections with PV_PCB_EXCHANGE
- * only; see exchange.h. `alive` as in established.h.
+ * that a connect waits for, changes of the QoS, disconnect data. For connections with
+ * PV_PCB_EXCHANGE only; see exchange.h. `alive` as in established.h.
  */
 
 #include "tcp/established.h"
@@ -20,10 +20,11 @@ const struct pv_block *pv_offer_at(const struct pv_exchange *x, uint64_t pos);
 /* How much of len bytes at pos one segment may carry: it ends where a block begins or ends, and
  * leaves room for the option. *cut: more would have fitted. 0: the window is too small for the end
  * of a block that must come with the FIN. */
-uint32_t pv_offer_cut(const struct pv_pcb *pcb, uint64_t pos, uint32_t len, uint32_t room, bool *cut);
+uint32_t pv_offer_cut(
+		const struct pv_pcb *pcb, uint64_t pos, uint32_t len, uint32_t room, bool *cut);
 /* The option of a segment of len bytes at pos; nothing where it carries stream bytes. */
-void pv_offer_option(const struct pv_exchange *x, uint64_t pos, uint32_t len,
-		struct pv_tcp_opts *opts);
+void pv_offer_option(
+		const struct pv_exchange *x, uint64_t pos, uint32_t len, struct pv_tcp_opts *opts);
 /* Everything before the position is acknowledged. */
 void pv_offer_acked(struct pv_ctx *ctx, struct pv_exchange *x, uint64_t pos);
 /* Behind all that was written so far. Owns the block. */
@@ -46,7 +47,8 @@ enum pv_counter pv_offer_text(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_
 /* Stream bytes came where a block had to: the end. */
 bool pv_offer_missing(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 /* An exact RST ends the connection: what it says. The -errno of a pending connect, or `error`. */
-int pv_offer_reset(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet, int error);
+int pv_offer_reset(
+		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet, int error);
 /* A connection by a cookie whose block comes now. False: no room. */
 bool pv_offer_expect(struct pv_ctx *ctx, struct pv_pcb *pcb);
 

@@ -11,8 +11,8 @@
 #include "tcp/state.h"
 
 enum {
-	SYNS_WITH = 2,        /* later ones go without: it may be the option that is dropped */
-	ISS_STEP = 1u << 17,  /* beyond anything that the last attempt may have numbered */
+	SYNS_WITH = 2,       /* later ones go without: it may be the option that is dropped */
+	ISS_STEP = 1u << 17, /* beyond anything that the last attempt may have numbered */
 };
 
 int
@@ -20,8 +20,8 @@ pv_offer_connect(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_offer *
 {
 	struct pv_exchange *x = pv_exchange_make(ctx, pcb->index);
 	struct pv_block *block = pv_block_new(ctx);
-	int error = x != NULL && block != NULL ?
-			    pv_block_write(block, offer, PV_BLOCK_SYN_MAX) : -ENOBUFS;
+	int error = x != NULL && block != NULL ? pv_block_write(block, offer, PV_BLOCK_SYN_MAX) :
+						 -ENOBUFS;
 
 	if (error != 0) {
 		pv_block_free(ctx, block);
@@ -42,8 +42,7 @@ pv_offer_syn(const struct pv_pcb *pcb, struct pv_tcp_opts *opts)
 	const struct pv_exchange *x = pcb->data->exchange;
 	bool active = (pcb->flags & PV_PCB_ACTIVE) != 0;
 
-	if ((x->flags & PV_EXCHANGE_WITHDRAWN) != 0 ||
-			(active && pcb->data->backoff >= SYNS_WITH))
+	if ((x->flags & PV_EXCHANGE_WITHDRAWN) != 0 || (active && pcb->data->backoff >= SYNS_WITH))
 		return NULL;
 	opts->present |= PV_TCP_OPT_HS;
 	opts->hs.flags = active ? PV_HS_REQ : x->syn != NULL ? PV_HS_ACC : PV_HS_PEND;

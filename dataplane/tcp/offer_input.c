@@ -78,8 +78,8 @@ deliver(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_exchange *x, struct pv
 static bool
 is_last(const struct pv_packet *packet, const struct pv_hs_option *hs)
 {
-	const uint8_t *header = rte_pktmbuf_mtod_offset(
-			packet->mbuf, const uint8_t *, packet->l4_offset);
+	const uint8_t *header =
+			rte_pktmbuf_mtod_offset(packet->mbuf, const uint8_t *, packet->l4_offset);
 
 	return (hs->flags & PV_HS_MORE) == 0 &&
 	       packet->seq + packet->payload_len == pv_ld32be(header + 4) + hs->block_len;
@@ -202,7 +202,6 @@ pv_offer_expect(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	}
 	x->flags = PV_EXCHANGE_SPEAKS | PV_EXCHANGE_UNDECIDED | PV_EXCHANGE_EXPECTS;
 	pcb->data->exchange = x;
-	pv_conn_timer_set(ctx, pcb, PV_CONN_LIMIT,
-			ctx->now + pv_syn_schedule(&ctx->tcp_config));
+	pv_conn_timer_set(ctx, pcb, PV_CONN_LIMIT, ctx->now + pv_syn_schedule(&ctx->tcp_config));
 	return true;
 }

@@ -156,8 +156,7 @@ pv_request_syn(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 		return outcome;
 	}
 	if (listener->conditional && !packet->decided)
-		outcome = error == 0 ? hold(ctx, packet, listener, &asked) :
-				       PV_C_TCP_SYN_HELD_FULL;
+		outcome = error == 0 ? hold(ctx, packet, listener, &asked) : PV_C_TCP_SYN_HELD_FULL;
 	else
 		outcome = error == 0 ? pend(ctx, packet, listener, &asked) :
 				       pv_syn_resend(ctx, packet, listener, asked.agreed);

@@ -69,7 +69,8 @@ init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	uint32_t held = config->max_connections / 2 < config->half_open_max ?
-			config->max_connections / 2 : config->half_open_max;
+					config->max_connections / 2 :
+					config->half_open_max;
 	uint64_t flows = (uint64_t)config->max_connections + config->half_open_max +
 			 config->time_wait_max + held;
 	int err;
