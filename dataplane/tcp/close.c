@@ -29,7 +29,7 @@ enter_time_wait(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_ack_send(ctx, pcb);
 	pv_conn_report_turn(ctx, pcb);
 	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
-		ctx->conns->orphans--;
+		pv_close_no_orphan(ctx, pcb);
 	pv_conn_set_state(ctx, pcb, PV_TIME_WAIT);
 	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
 	pv_conn_data_drop(ctx, pcb);
@@ -105,11 +105,13 @@ pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	return false;
 }
 
+/* Nobody holds its handle any more. It counts once it was closed as well. */
 static void
 orphan(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
+	if ((pcb->flags & (PV_PCB_ORPHAN | PV_PCB_DETACHED)) == PV_PCB_ORPHAN)
 		return;
+	pcb->flags &= ~(uint32_t)PV_PCB_DETACHED;
 	pcb->flags |= PV_PCB_ORPHAN;
 	ctx->conns->orphans++;
 }
@@ -128,6 +130,20 @@ reject_undecided(struct pv_ctx *ctx, struct pv_pcb *pcb)
 }
 
 void
+pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_DETACHED) == 0)
+		ctx->conns->orphans--;
+}
+
+/* Half of all connections may be such that only finish what they have to send. */
+static bool
+too_many_orphans(const struct pv_ctx *ctx)
+{
+	return ctx->conns->orphans > ctx->config->max_connections / 2 + 1 && !ctx->conns->flushing;
+}
+
+void
 pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	const struct pv_shared *shared = pv_slot_at(ctx, pcb->index);
@@ -140,6 +156,11 @@ pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		return;
 	}
 	if (pv_stream_waiting(&shared->rx) != 0 || pv_conn_data_get(ctx, pcb) == NULL) {
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
+		return;
+	}
+	if (pv_unlikely(too_many_orphans(ctx))) {
+		pv_count(&ctx->counters, PV_C_TCP_ORPHANS_LIMITED);
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
@@ -165,7 +186,7 @@ pv_tcp_close(struct pv_ctx *ctx, uint64_t handle, int how)
 			return;
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 	} else if (how == PV_CLOSE_DETACH) {
-		orphan(ctx, pcb);
+		pcb->flags |= PV_PCB_ORPHAN | PV_PCB_DETACHED;
 	} else {
 		pv_conn_close(ctx, pcb);
 	}

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "tcp/offer.h"
+#include "tcp/state.h"
 
 void
 pv_conn_set_state(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_tcp_state state)
@@ -128,9 +129,11 @@ pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst
 		pv_count(&ctx->counters, PV_C_TCP_TIMED_OUT);
 	pv_conn_report_turn(ctx, pcb);
 	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
-		ctx->conns->orphans--;
+		pv_close_no_orphan(ctx, pcb);
 	else
 		report_end(ctx, pcb, error);
+	if (pv_unlikely((pcb->flags & PV_PCB_COOKIE) != 0))
+		pv_ended_note(ctx->tcp, pcb->hash, pcb->iss);
 	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
 	pv_conn_data_drop(ctx, pcb);
 	if (pv_unlikely(nobodys)) {

@@ -28,7 +28,8 @@ struct pv_conns {
 	uint32_t pad;
 	struct pv_conn_config *configs; /* newest first */
 	uint32_t ephemeral;             /* drifts with each active open (RFC 6056 3.3.3) */
-	uint32_t orphans;
+	uint32_t orphans;               /* closed, with something left to send or to wait for */
+	bool flushing;                  /* the engine stops: all are orphans */
 };
 
 /* The connection's data, made when it has none yet; NULL: none left (counted). */

@@ -58,9 +58,10 @@ void pv_conn_send_rst(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
 /* close.c */
 void pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb);
-bool pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
-bool pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);    /* alive */
-bool pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
+bool pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb);     /* alive */
+bool pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);        /* alive */
+void pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb); /* one less */
+bool pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb);     /* alive */
 
 /* acked.c: RFC 9293 3.10.7.4, fifth, for ACKs within UNA - MAX.SND.WND .. NXT; alive */
 bool pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);

@@ -27,6 +27,8 @@ flags_of(const struct pv_tcp_config *config, const struct pv_handshake *handshak
 
 	if (!config->nagle)
 		flags |= PV_PCB_NODELAY;
+	if (handshake->cookie)
+		flags |= PV_PCB_COOKIE;
 	if (handshake->syn_ack_again)
 		flags |= PV_PCB_SYN_LOST;
 	if (pv_unlikely(handshake->speaks))
@@ -150,7 +152,7 @@ request(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet *packet,
 static pv_cold enum pv_counter
 refuse(struct pv_ctx *ctx, const struct pv_packet *packet, enum pv_counter outcome)
 {
-	pv_reset_send(ctx, packet);
+	pv_reset_refuse(ctx, packet);
 	return outcome;
 }
 
@@ -238,6 +240,8 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 
 	if (!pv_isn_fresh(isn, listener->stamp) ||
 			!pv_isn_fresh(isn, *pv_flow_stamp(&ctx->tcp->flows, packet->hash)))
+		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
+	if (pv_ended_is(ctx->tcp, packet->hash, packet->ack - 1))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
 	if (!pv_cookie_open(isn, packet, timestamps, &cookie))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_ACK_COOKIE_BAD);

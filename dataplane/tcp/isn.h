@@ -30,8 +30,8 @@
  * SYN was answered without a record in the last two
  * epochs: stamps tell, one of the listener and one for some buckets' worth of tuples
  * (flow_table.h); elsewhere nothing is taken for a cookie. What stamps do not tell apart is the
- * segments of one connection: while a listener answers with cookies, a repeated ACK of a connection
- * that came by cookie, ended within two epochs and left no TIME-WAIT opens it again.
+ * segments of one connection: that the ACK of one that has ended, and left no TIME-WAIT, comes
+ * again. The last of those that ended are remembered for that (struct pv_ended).
  *
  * Active opens, and SYNs into TIME-WAIT: RFC 6528. Both keys, and those of each epoch, are drawn
  * from one secret.

@@ -81,7 +81,9 @@ enum pv_pcb_flags {
 	PV_PCB_RECV_FIXED = 1u << 18, /* the receive buffer was asked for: it does not grow */
 	PV_PCB_EXCHANGE = 1u << 19,   /* its slot has an exchange (exchange.h) */
 	PV_PCB_CONNECTING = 1u << 20, /* established, but the connect waits for a verdict */
-				      /* bits 21..31: free for tcp/ files */
+	PV_PCB_COOKIE = 1u << 21,     /* it came by a SYN cookie */
+	PV_PCB_DETACHED = 1u << 22,   /* an orphan that nobody has closed */
+				      /* bits 23..31: free for tcp/ files */
 };
 
 struct pv_conn_data;

@@ -4,6 +4,8 @@
  * (3.8.6.2.1): one timer, while nothing is in flight and the peer's window holds back what waits.
  * The probe is a segment below the window, which must be answered.
  */
+#include <errno.h>
+
 #include "tcp/established.h"
 
 static uint64_t
@@ -46,6 +48,12 @@ pv_persist_fired(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	}
 	if (!pv_rto_patience(ctx, pcb, d->probes + 1u))
 		return false;
+	/* Who closed does not wait for ever for a window, however well the peer answers. */
+	if ((pcb->flags & PV_PCB_ORPHAN) != 0 && d->backoff >= d->config->data_retries) {
+		pv_count(&ctx->counters, PV_C_TCP_ORPHANS_LIMITED);
+		pv_conn_destroy(ctx, pcb, -ETIMEDOUT, true);
+		return false;
+	}
 	pv_count(&ctx->counters, PV_C_TCP_PERSIST);
 	pv_segment_send(ctx, pcb, &probe);
 	/* The probe is not acceptable, so its urgent pointer says nothing (RFC 9293 3.10.7.4). */

@@ -25,6 +25,15 @@ pv_reset_send(struct pv_ctx *ctx, const struct pv_packet *packet)
 	pv_bare_send(ctx, &rst);
 }
 
+void
+pv_reset_refuse(struct pv_ctx *ctx, const struct pv_packet *packet)
+{
+	if (pv_rate_take(&ctx->tcp->refusals, ctx->now, ctx->tcp_config.reset_limit))
+		pv_reset_send(ctx, packet);
+	else
+		pv_count(&ctx->counters, PV_C_TCP_RST_LIMITED);
+}
+
 enum pv_counter
 pv_reset_closed(struct pv_ctx *ctx, const struct pv_packet *packet, enum pv_counter outcome)
 {

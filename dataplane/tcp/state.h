@@ -32,6 +32,14 @@ struct pv_burst_requests {
 	struct pv_request request[PV_BURST];
 };
 
+#define PV_ENDED 1024
+
+/* A connection that came by cookie and left no TIME-WAIT: its ACK, should it come again, does not
+ * open it again. In a table by hash, where later ones push out earlier ones. */
+struct pv_ended {
+	uint32_t hash, iss;
+};
+
 struct pv_tcp {
 	struct pv_flow_table flows;
 	struct pv_isn isn;
@@ -43,7 +51,7 @@ struct pv_tcp {
 	uint32_t pcb_fresh; /* from here on no control block was ever used */
 	uint32_t live;      /* control blocks in use */
 	uint32_t ms;        /* ctx->now in ms; set at the start of a burst */
-	struct pv_rate resets, challenges;
+	struct pv_rate resets, refusals, challenges;
 	struct pv_shed shed;
 	struct pv_timer rotation; /* of the cookie secret; in the housekeeping wheel */
 	uint32_t last_stamp;      /* last epoch in which any SYN was answered without a record */
@@ -52,7 +60,30 @@ struct pv_tcp {
 	struct pv_held_table held;
 	struct pv_exchanges exchanges;
 	struct pv_sources sources;
+	struct pv_ended ended[PV_ENDED];
 } pv_cache_aligned;
+
+static inline void
+pv_ended_note(struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
+{
+	tcp->ended[hash % PV_ENDED] = (struct pv_ended){ hash, iss };
+}
+
+static inline bool
+pv_ended_is(const struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
+{
+	const struct pv_ended *ended = &tcp->ended[hash % PV_ENDED];
+
+	return pv_unlikely(ended->hash == hash && ended->iss == iss);
+}
+
+/* The same SYN came again, and is answered alike. */
+static inline void
+pv_ended_forget(struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
+{
+	if (pv_ended_is(tcp, hash, iss))
+		tcp->ended[hash % PV_ENDED].iss = ~iss;
+}
 
 static inline uint32_t
 pv_tcp_ms(const struct pv_ctx *ctx)

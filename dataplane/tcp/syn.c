@@ -114,6 +114,7 @@ with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *li
 	uint32_t iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie);
 	uint32_t tsval = tcp->ms + packet->ts_offset;
 
+	pv_ended_forget(tcp, packet->hash, iss);
 	tcp->last_stamp = tcp->isn.epoch;
 	listener->stamp = tcp->isn.epoch;
 	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
@@ -178,7 +179,7 @@ without_record(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 	}
 	if (listener->half_open_overflow == PV_OVERFLOW_DROP)
 		return PV_C_TCP_SYN_DROPPED_FULL;
-	pv_reset_send(ctx, packet);
+	pv_reset_refuse(ctx, packet);
 	return PV_C_TCP_SYN_RESET_FULL;
 }
 
@@ -189,7 +190,7 @@ refuse(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *l
 		return PV_C_TCP_SYN_BAD_FLAGS;
 	if (!listener->paused && listener->backlog_overflow == PV_OVERFLOW_DROP)
 		return PV_C_TCP_SYN_DROPPED_BACKLOG;
-	pv_reset_send(ctx, packet);
+	pv_reset_refuse(ctx, packet);
 	return listener->paused ? PV_C_TCP_SYN_RESET_PAUSED : PV_C_TCP_SYN_RESET_BACKLOG;
 }
 
@@ -216,7 +217,7 @@ decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *l
 	case PV_VERDICTS:
 		break;
 	}
-	pv_reset_send(ctx, packet);
+	pv_reset_refuse(ctx, packet);
 	return PV_C_TCP_SYN_REJECTED;
 }
 

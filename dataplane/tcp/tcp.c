@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "bridge/backlog.h"
 #include "tcp/conn.h"
+#include "tcp/conns.h"
 #include "tcp/state.h"
 
 static uint64_t
@@ -240,6 +241,7 @@ pv_tcp_flush(struct pv_ctx *ctx)
 		if (listeners->listener[i].shared != NULL)
 			pv_tcp_listener_close(ctx, listeners->listener[i].handle);
 	}
+	ctx->conns->flushing = true;
 	each_connection(ctx, pv_conn_close);
 }
 
