@@ -202,6 +202,20 @@ def test_g04_a_deferred_request_goes_to_the_pending_one_and_the_next_to_accept(w
     assert spi.GetAcceptExSockaddrs(buffer, 0, SLOT, SLOT)[1] == first.address
 
 
+def test_a_request_that_takes_a_deferred_one_ends_the_silence_of_fd_accept(world, listener):
+    spi = world.spi
+    world.client(80)
+    with fails("WSATRY_AGAIN"):
+        spi.WSPAccept(listener, lambda *_: spi.CF_DEFER)
+    watched = Watched(world, listener, spi.FD_ACCEPT)
+    world.client(80)
+    assert watched.seen() == 0
+    request, acceptor = Request(world), spi.WSPSocket(2, 1, 6)
+    spi.AcceptEx(listener, acceptor, bytearray(64), 0, SLOT, SLOT, request.overlapped)
+    assert watched.is_set
+    assert watched.seen() == spi.FD_ACCEPT
+
+
 def test_pending_requests_go_before_a_call_to_accept(world, listener):
     spi = world.spi
     accept = Accept(world, listener)

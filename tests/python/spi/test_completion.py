@@ -266,6 +266,38 @@ def test_an_upcall_that_raises_is_told_and_stops_nothing(world, pair, monkeypatc
     spi.WSPCleanup()
 
 
+def test_a_thread_that_has_ended_is_not_called_though_its_number_may_come_again(world, pair):
+    spi = world.spi
+    s, client = pair
+    table, calls = spi.WSPUPCALLTABLE(), []
+    table.WPUQueueApc = lambda *call: calls.append(call)
+    spi.WSPStartup(UpcallTable=table)
+    world.spawn(lambda: receive(world, s, 1, routine=True)).result()
+    request, _ = receive(world, s, 1, routine=True)
+    client.send(b"xy")
+    assert not request.pending
+    assert [thread for thread, *_ in calls] == [threading.get_ident()]
+    spi.WSPCleanup()
+
+
+def test_nothing_is_watched_that_nobody_waits_for(world, pair):
+    s, client = pair
+    interests = world.spi._control().service._interests
+    request, _ = receive(world, s)
+    assert request.pending
+    assert len(interests) == 1
+    for _ in range(2):  # the first one ends the request, the second tells that nobody is interested
+        client.send(b"x")
+        world.settle()
+    assert not interests
+    assert world.spi.WSPRecv(s, bytearray(9)) == (1, 0)
+    request, _ = receive(world, s)
+    client.send(b"data")
+    assert request.transferred == 4
+    world.spi.WSPCloseSocket(s)
+    assert not interests
+
+
 # ---- bad input
 
 

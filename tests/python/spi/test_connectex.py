@@ -234,6 +234,22 @@ def test_all_that_was_sent_arrives_before_the_end(world):
     assert client.finished
 
 
+def test_requests_to_send_go_before_the_end(world):
+    spi = world.spi
+    s, client = world.connect(81)
+    sending, ending = Request(world), Request(world)
+    with fails("WSA_IO_PENDING"):
+        spi.WSPSend(s, bytes(1 << 24), 0, sending.overlapped)
+    with fails("WSA_IO_PENDING"):
+        spi.DisconnectEx(s, ending.overlapped)
+    while ending.pending:
+        client.drain()
+    assert sending.transferred == 1 << 24
+    assert ending.error == 0
+    assert len(client.received) == 1 << 24
+    assert client.finished
+
+
 def test_requests_that_wait_end_with_10053(world):
     spi = world.spi
     s, _ = world.connect(81)
