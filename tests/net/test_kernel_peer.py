@@ -10,6 +10,7 @@ import pytest
 
 from tests.net.netns import Namespace, expert
 from tests.net.server import HOST, pattern
+from tests.proofs import proves
 
 TAP = """
 [provider]
@@ -28,13 +29,16 @@ MEGABYTE = 1 << 20
 class Host:
     """A namespace in which the provider serves; the kernel beside it is its client."""
 
-    def __init__(self, namespace, folder):
+    def __init__(self, namespace, folder, more=""):
         self.namespace = namespace
-        config = folder / "tap.toml"
-        config.write_text(TAP)
-        self.server = namespace.start(sys.executable, SERVER, config, cwd=TOP)
+        self.config = folder / "tap.toml"
+        self.config.write_text(TAP + more)
+        self.start()
+
+    def start(self):
+        self.server = self.namespace.start(sys.executable, SERVER, self.config, cwd=TOP)
         self.server.wait_for("ready")
-        namespace.up("pv0", "10.9.0.1/24", "fd09::1/64")
+        self.namespace.up("pv0", "10.9.0.1/24", "fd09::1/64")
 
     def run(self, *words, **options):
         return self.namespace.run(*words, **options)
@@ -77,6 +81,7 @@ def test_curl_fetches_and_brings_a_kilobyte(host, capture, tmp_path):
     assert answer.decode().strip() == hashlib.sha256(pattern(1000)).hexdigest()
 
 
+@proves("V13")
 def test_a_megabyte_each_way_has_no_fault_of_ours(host, capture, tmp_path):
     assert host.run("curl", "-sS", f"http://{HOST}/{MEGABYTE}").stdout == pattern(MEGABYTE)
     (tmp_path / "file").write_bytes(pattern(MEGABYTE))
@@ -120,11 +125,13 @@ asyncio.run(main())
 """
 
 
+@proves("V13")
 def test_a_thousand_connections_at_once(host, capture):
     words = ("prlimit", "--nofile=4096", sys.executable, "-c", MANY)
     assert host.run(*words, timeout=25).stdout == b"1000\n"
 
 
+@proves("V13")
 def test_nc_ends_its_direction_and_still_hears_the_rest(host, capture):
     data = pattern(300_000)
     assert host.run("nc", "-N", "-w5", HOST, "7", input=data).stdout == data
@@ -169,3 +176,47 @@ def test_two_providers_on_one_tap_are_told(own_host, tmp_path):
     second = own_host.run(sys.executable, SERVER, config, cwd=TOP, check=False)
     assert second.returncode == 1
     assert b"pv0" in second.stderr.splitlines()[-1]
+
+
+@proves("A05")
+@pytest.mark.parametrize("offload", ["true", "false"])
+def test_sums_are_right_whoever_computes_them(tmp_path, offload):
+    """The kernel takes no segment with a wrong sum, and tshark looks at each."""
+    with Namespace() as namespace:
+        host = Host(namespace, tmp_path, f"checksum_offload = {offload}\n")
+        path = tmp_path / "tap.pcap"
+        program = namespace.capture("pv0", path)
+        for size in (1, 1001, 200_000):
+            assert host.run("curl", "-sS", f"http://{HOST}/{size}").stdout == pattern(size)
+        assert program.stop() == 0
+        assert expert(path, f"({OURS}) and not tcp.flags.reset == 1") == []
+
+
+STOPPED = """
+import socket
+clients = [socket.create_connection(("10.9.0.2", port), 5) for port in (82, 82, 7)]
+clients[2].sendall(b"x")
+assert clients[2].recv(1) == b"x"
+print("open", flush=True)
+for client in clients:
+    client.settimeout(20)
+    try:
+        assert client.recv(1) == b""
+    except ConnectionResetError:
+        pass
+print("over")
+"""
+
+
+@proves("V12")
+def test_a_stop_ends_all_connections_and_frees_what_it_had(tmp_path):
+    with Namespace() as namespace:
+        host = Host(namespace, tmp_path)
+        for _ in range(2):  # the second time with the same device, addresses and ports
+            client = namespace.start(sys.executable, "-c", STOPPED)
+            client.wait_for("open")
+            assert host.server.stop(signal.SIGTERM) == -signal.SIGTERM
+            client.wait_for("over")
+            assert client.end() == 0
+            assert namespace.ip.link_lookup(ifname="pv0") == []
+            host.start()

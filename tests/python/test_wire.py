@@ -13,6 +13,7 @@ from pyprov.runtime.config import Config, ConfigError
 from pyprov.runtime.config_wire import WireParams
 from pyprov.runtime.failure import StartError
 from pyprov.runtime.wire import Joints
+from tests.proofs import proves
 
 SECOND = 1_000_000_000
 
@@ -195,6 +196,35 @@ def test_a_wire_is_there_again_when_its_engine_is(engines):
 def test_a_ring_with_a_name_needs_no_wire(engines):
     a, b = engines.start(config(1, "ring:y"), config(2, "ring:y"))
     transfer(a, b)
+
+
+@proves("V04")
+def test_a_full_transmit_ring_loses_nothing_for_good(engines):
+    """The other end starts only when the ring has been full of SYNs for a while."""
+    first, second = config(1, name="z"), config(2, name="z")
+    near = {"address": "10.9.0.2", "mac": "02:00:00:00:09:02"}
+    tables = {"device": "ring", "address": ["10.9.0.1/24"], "mac": "02:00:00:00:09:01"}
+    tables |= {"neighbour": [near], "wire": {"name": "z"}}
+    quick = {"rto_initial": 0.05, "rto_max": 1, "syn_retries": 60}
+    room = {"memory": 64, "packet_buffers": 8192}
+    (a,) = engines.start(first.updated({"port": [tables], "tcp": quick, "provider": room}))
+    params = ConnectParams(peer=port.pack_address("10.9.0.2"), peer_port=80)
+    handles = [a.connect(params) for _ in range(900)]
+    waiter = a.thread_waiter()
+    for _ in range(500):
+        if a.counters()["TX_DROPPED"] > 0:
+            break
+        waiter.wait_for(handles[0], port.READY_CONNECT, SECOND // 50)
+    assert a.counters()["TX_DROPPED"] > 0
+    (b,) = engines.start(second)
+    listener = b.listen(ListenParams(port=80, backlog=1000))
+    for handle in handles:
+        assert waiter.wait_for(handle, port.READY_CONNECT | port.READY_ERROR, 20 * SECOND)
+        assert a.status(handle).error == 0
+    assert a.send(handles[-1], b"through") == 7
+    counts = a.counters()
+    assert counts["TX_FRAMES"] + counts["TX_DROPPED"] >= counts["TCP_SEGMENTS_SENT"]
+    b.listener_close(listener)
 
 
 def test_a_third_end_is_refused(engines):
