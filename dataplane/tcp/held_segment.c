@@ -91,8 +91,9 @@ acceptable(const struct pv_packet *packet, const struct pv_held *held, uint32_t 
 			((packet->options & PV_TCP_OPT_TS) == 0 ||
 					pv_seq_lt(packet->tsval, held->ts_recent)))
 		return false;
+	/* A probe of a peer whose ACK was lost is as good as that. */
 	if (len == 0)
-		return packet->seq - nxt < window;
+		return packet->seq - nxt < window || packet->seq == nxt - 1;
 	return pv_seq_lt(packet->seq, nxt + window) && pv_seq_gt(packet->seq + len, nxt);
 }
 

@@ -140,6 +140,10 @@ check_sequence(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		return GO_ON;
 	if ((p->flags & (PV_TCP_RST | PV_TCP_SYN)) != 0)
 		return GO_ON;
+	/* A probe of a peer whose ACK of our SYN was lost is as good as that. */
+	if (pcb->state == PV_SYN_RECEIVED && end == p->seq && p->seq == pcb->rcv_nxt - 1 &&
+			p->ack == pcb->snd_nxt)
+		return GO_ON;
 	if (!acceptable(pcb, p, end)) {
 		bool old = p->payload_len != 0 && pv_seq_le(end, pcb->rcv_nxt);
 
