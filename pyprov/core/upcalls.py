@@ -126,7 +126,10 @@ class WSPUPCALLTABLE:
         """Free a handle: the provider has taken it out of its table itself."""
 
     def _query_context(self, s: int) -> object:
-        socket = None if self._sockets is None else self._sockets.find(s)
+        try:
+            socket = None if self._sockets is None else self._sockets.find(s)
+        except TypeError:
+            socket = None
         if socket is None:
             raise WSAError(WSAENOTSOCK)
         return socket
@@ -170,7 +173,9 @@ def _modify_handle(catalog_id: int, handle: int) -> int:
 
 
 def _post_message(window: Window, message: int, wParam: int, lParam: int) -> bool:
-    return window.post(message, wParam, lParam)
+    """Post to a message queue; False also for what is none, as a window that has gone."""
+    post = getattr(window, "post", None)
+    return callable(post) and bool(post(message, wParam, lParam))
 
 
 def _no_hook(catalog_id: int) -> BlockingHook | None:

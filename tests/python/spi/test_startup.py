@@ -254,3 +254,25 @@ def test_cleanup_ends_the_thread_that_posts_messages(world):
     assert thread.running
     spi.WSPCleanup()
     assert not thread.running
+
+
+def test_bad_input_of_the_upcalls(own):
+    table = module.WSPUPCALLTABLE()
+    own.spi.WSPStartup(UpcallTable=table)
+    closed = table.WPUCreateEvent()
+    table.WPUCloseEvent(closed)
+    for call in (table.WPUSetEvent, table.WPUResetEvent, table.WPUCloseEvent):
+        for bad in (closed, None, 7, "event"):
+            with fails("WSA_INVALID_HANDLE"):
+                call(bad)
+    for bad in (0, None, "s", [1]):
+        with fails("ENOTSOCK"):
+            table.WPUQuerySocketHandleContext(bad)
+    for bad in (None, 7):
+        with fails("EFAULT"):
+            table.WPUFDIsSet(4, bad)
+    for bad in (None, "provider", 7):
+        with fails("EINVAL"):
+            table.WPUGetProviderPath(bad)
+    for bad in (None, "window"):
+        assert table.WPUPostMessage(bad, 1, 2, 3) is False
