@@ -3,19 +3,24 @@
     @proves("D01", "D12")
     def test_...
 
-`pytest --coverage-of tcp` runs the tests that prove something and lists every line of
+Of the SPI's lines it is the name that says so: test_k01_k02_... proves K01 and K02.
+
+`pytest --coverage-of tcp` (or spi) runs the tests that prove something and lists every line of
 tests/python/tcp/lines.toml: proven (all its tests passed), failing, chosen but not run (its tests
 were left out with -m), not applicable (why), or missing. With --must it is an error if a MUST line
 is missing or fails.
 """
 
+import re
 import tomllib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-LISTS = {"tcp": Path(__file__).parent / "python" / "tcp" / "lines.toml"}
+TESTS = Path(__file__).parent
+LISTS = {name: TESTS / "python" / name / "lines.toml" for name in ("tcp", "spi")}
+NAMED = re.compile(r"test_((?:[a-r][0-9]{2}_)+)")  # proves by its name
 
 proves = pytest.mark.proves
 
@@ -65,29 +70,36 @@ def read_lines(path):
     }
 
 
-def lines_of(item):
-    return [line for mark in item.iter_markers("proves") for line in mark.args]
+def lines_of(item, name):
+    """The lines of a list that a test proves."""
+    if name == "tcp":
+        return [line for mark in item.iter_markers("proves") for line in mark.args]
+    if not any(part in item.nodeid for part in ("tests/python/spi/", "tests/net/")):
+        return []
+    found = NAMED.match(item.name)
+    return found[1].upper().split("_")[:-1] if found else []
 
 
 class Coverage:
     """Collects the results of the tests that prove something, and lists them at the end."""
 
     def __init__(self, name, must):
+        self.name = name
         self.sections = read_lines(LISTS[name])
         self.lines = {key: line for part in self.sections.values() for key, line in part.items()}
         self.must = must
 
     @pytest.hookimpl(tryfirst=True)  # before -m and -k leave any out
     def pytest_collection_modifyitems(self, config, items):
-        kept = [item for item in items if lines_of(item)]
-        config.hook.pytest_deselected(items=[item for item in items if not lines_of(item)])
-        items[:] = kept
-        for item in kept:
-            item.user_properties.append(("proves", lines_of(item)))
-            self.note(item.nodeid, lines_of(item), None)
+        proofs = {item: lines_of(item, self.name) for item in items}
+        config.hook.pytest_deselected(items=[item for item in items if not proofs[item]])
+        items[:] = [item for item in items if proofs[item]]
+        for item in items:
+            item.user_properties.append(("proves", proofs[item]))
+            self.note(item.nodeid, proofs[item], None)
 
     def note(self, nodeid, lines, passed):
-        test = nodeid.partition("[")[0].removeprefix("tests/").removeprefix("python/tcp/")
+        test = nodeid.partition("[")[0].removeprefix("tests/").removeprefix(f"python/{self.name}/")
         for line in lines:
             self.lines[line].claim(test, passed)
 
@@ -135,8 +147,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    known = {key for path in LISTS.values() for part in read_lines(path).values() for key in part}
-    for item in items:
-        for line in lines_of(item):
-            if line not in known:
-                raise pytest.UsageError(f"{item.nodeid} proves {line}, which is no line")
+    for name, path in LISTS.items():
+        known = {key for part in read_lines(path).values() for key in part}
+        for item in items:
+            for line in lines_of(item, name):
+                if line not in known:
+                    raise pytest.UsageError(f"{item.nodeid} proves {line}, which is no line")

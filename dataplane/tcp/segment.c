@@ -172,6 +172,9 @@ check_rst(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	}
 	if (pcb->state == PV_SYN_RECEIVED && (pcb->flags & PV_PCB_ACTIVE) != 0)
 		error = -ECONNREFUSED;
+	/* The peer had ended in order, and refuses what is under way to it. */
+	if (pcb->state == PV_CLOSE_WAIT && pcb->snd_una != pcb->snd_nxt)
+		error = -ECONNABORTED;
 	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
 		error = pv_offer_reset(ctx, pcb, p, error);
 	if (pcb->state == PV_CLOSING || pcb->state == PV_LAST_ACK)

@@ -8,6 +8,7 @@ import pytest
 
 from pyprov.winsock.structs import LINGER
 from tests.python.failing import fails, set_options
+from tests.python.worlds import LabWorld
 
 
 def nonblocking(spi, s):
@@ -384,6 +385,19 @@ def test_j08_a_reset_is_10054_in_both_directions(world):
         spi.WSPRecv(s, bytearray(1))
     with fails("ECONNRESET"):
         spi.WSPSend(s, b"x")
+
+
+def test_j07_data_that_a_closed_peer_refuses_is_10053():
+    world = LabWorld()
+    spi = world.spi
+    s, client = world.pair()
+    client.dataplane.close(client.handle)
+    world.settle()
+    assert spi.WSPSend(s, b"to nobody") == 9
+    world.settle()
+    with fails("ECONNABORTED"):
+        spi.WSPRecv(s, bytearray(1))
+    world.close()
 
 
 @pytest.mark.parametrize(
