@@ -37,6 +37,7 @@ from pyprov.winsock.constants import (
     SOCK_STREAM,
 )
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.options import SO_CONDITIONAL_ACCEPT, SOL_SOCKET
 
 if TYPE_CHECKING:
     import argparse
@@ -112,11 +113,13 @@ class InPython:
         return {"accepted": self._acceptor.accepted, "rejected": self._acceptor.rejected}
 
 
-def listen(spi: Provider, where: Where, backlog: int) -> int:
-    """Make a listening SOCKET."""
+def listen(spi: Provider, where: Where, backlog: int, *, conditional: bool = False) -> int:
+    """Make a listening SOCKET; a conditional one answers no SYN before it was decided on."""
     family = AF_INET6 if where.family == 6 else AF_INET
     listener = spi.WSPSocket(family, SOCK_STREAM, IPPROTO_TCP)
     spi.WSPBind(listener, where if where.family == 4 else (*where, 0, 0))
+    if conditional:
+        spi.WSPSetSockOpt(listener, SOL_SOCKET, SO_CONDITIONAL_ACCEPT, 1)
     spi.WSPListen(listener, backlog)
     return listener
 
@@ -134,6 +137,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--condition", metavar="MODULE:FUNCTION", help="decides on each connection request"
+    )
+    parser.add_argument(
+        "--conditional-accept",
+        action="store_true",
+        help="answer no SYN before it was decided on (SO_CONDITIONAL_ACCEPT)",
     )
     parser.add_argument(
         "--backlog",
@@ -175,12 +183,13 @@ def _serve(
     begin = time.monotonic()
     dataplane = engine.start(config)
     try:
-        if arguments.service in IN_WORKERS and not arguments.condition:
+        conditional: bool = arguments.conditional_accept
+        if arguments.service in IN_WORKERS and not arguments.condition and not conditional:
             server: Server = InWorkers(dataplane, where, arguments.backlog, arguments.service)
         else:
             _allow_many_threads()
             spi = Provider(dataplane, limits_of(config))
-            listener = listen(spi, where, arguments.backlog)
+            listener = listen(spi, where, arguments.backlog, conditional=conditional)
             server = InPython(
                 Acceptor(dataplane, spi, listener, function, arguments.condition, ending.ask)
             )
