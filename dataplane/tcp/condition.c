@@ -14,15 +14,18 @@
 #include "base/mem.h"
 #include "bridge/backlog.h"
 #include "tcp/bucket.h"
+#include "tcp/exchange.h"
 #include "tcp/parse.h"
 #include "tcp/state.h"
 #include "wire/byteorder.h"
+#include "wire/hs_block.h"
 
 enum {
 	SECOND = 1000000000,
 	RATE_MAX = 1000000000,
 	BURST_MAX = 1000000,
 	REASON = 512,
+	SERVICE_TYPE = 5, /* its place in a FLOWSPEC */
 };
 
 /* What one worker keeps for a program. The context comes first: what the program hands to our
@@ -45,6 +48,8 @@ struct pv_condition {
 };
 
 static_assert(sizeof(struct pv_condition_context) == 200, "Python packs as much");
+static_assert(sizeof(struct pv_hs_flowspec) == sizeof((struct pv_condition_context){ 0 }.sending),
+		"flowspecs are copied as they are");
 static_assert(offsetof(struct run, context) == 0, "a context is the start of its run");
 
 /* ---- what a program may call ---- */
@@ -330,13 +335,58 @@ fill(struct pv_condition_context *c, const struct pv_ctx *ctx, const struct pv_p
 	c->load = ctx->load;
 }
 
+/* What the caller would send, we would receive. */
+static pv_cold void
+fill_offer(struct pv_condition_context *c, const struct pv_block *block)
+{
+	struct pv_hs_block b;
+
+	if (pv_hs_block_decode(block->bytes, block->len, &b) != PV_HS_BLOCK_OK)
+		return;
+	if (b.present & PV_HS_HAS_DATA) {
+		c->data_length = b.data_len;
+		memcpy(c->data, b.data,
+				b.data_len < sizeof(c->data) ? b.data_len : sizeof(c->data));
+	}
+	if (b.present & PV_HS_HAS_SENDING)
+		memcpy(c->receiving, &b.sending, sizeof(c->receiving));
+	if (b.present & PV_HS_HAS_RECEIVING)
+		memcpy(c->sending, &b.receiving, sizeof(c->sending));
+	c->qos_given = (b.present & (PV_HS_HAS_SENDING | PV_HS_HAS_RECEIVING)) != 0;
+}
+
+/* Controlled load and guaranteed, plain (2, 3) or in the combined forms of SERVICE_*, which have a
+ * bit each. */
+static bool
+reserves(const uint32_t flowspec[8])
+{
+	uint32_t type = flowspec[SERVICE_TYPE], plain = type & 0xff;
+
+	return plain == 2 || plain == 3 || (type & 0x00060000) != 0;
+}
+
+static enum pv_verdict
+ask_of_offer(struct pv_condition *condition, struct run *run, const struct pv_block *block)
+{
+	bool reserving;
+	enum pv_verdict verdict;
+
+	fill_offer(&run->context, block);
+	reserving = run->context.qos_given != 0 &&
+		    (reserves(run->context.sending) || reserves(run->context.receiving));
+	verdict = execute(condition, run);
+	return verdict == PV_VERDICT_ACCEPT && reserving ? PV_VERDICT_ASK : verdict;
+}
+
 enum pv_verdict
 pv_condition_ask(struct pv_ctx *ctx, const struct pv_packet *packet,
-		const struct pv_listener *listener)
+		const struct pv_listener *listener, const struct pv_block *block)
 {
 	struct pv_condition *condition = listener->condition;
 	struct run *run = &condition->run[ctx->worker];
 
 	fill(&run->context, ctx, packet, listener);
+	if (pv_unlikely(block != NULL))
+		return ask_of_offer(condition, run, block);
 	return execute(condition, run);
 }

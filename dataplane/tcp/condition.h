@@ -13,9 +13,13 @@
 #include "base/packet.h"
 #include "tcp/listener.h"
 
-/* For a SYN to a listener that has a condition. */
+struct pv_block;
+
+/* For a SYN to a listener that has a condition. block: what the SYN brought, well formed; NULL:
+ * nothing. A request that would reserve bandwidth is never accepted without the control plane,
+ * which keeps the account: ACCEPT is ASK then. */
 enum pv_verdict pv_condition_ask(struct pv_ctx *ctx, const struct pv_packet *packet,
-		const struct pv_listener *listener);
+		const struct pv_listener *listener, const struct pv_block *block);
 
 /* Before it is installed: the key of its tables, so that nobody can choose sources that fall
  * together. */

@@ -18,6 +18,8 @@
 #include "tcp/listener.h"
 #include "tcp/pcb.h"
 
+struct pv_block;
+
 /* What a configuration lets us agree on: enum pv_agreed, without a window scale's value. */
 uint8_t pv_syn_offer(const struct pv_tcp_config *config);
 /* A SYN without RST for which there is no record. packet->isn is filled. */
@@ -34,9 +36,10 @@ enum pv_counter pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet,
  * in the backlog, or returns 0. resend: answers with a cookie that asks for the block again. */
 uint8_t pv_syn_negotiate(const struct pv_ctx *ctx, const struct pv_packet *packet);
 bool pv_syn_wants_cookie(struct pv_ctx *ctx, struct pv_listener *listener);
-/* What the listener's program says: 0 (packet->decided: it accepted), or the end of the packet. */
-enum pv_counter pv_syn_decide(
-		struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener);
+/* What the listener's program says of a SYN and its block (NULL: none): 0 (packet->decided: it
+ * accepted), or the end of the packet. */
+enum pv_counter pv_syn_decide(struct pv_ctx *ctx, struct pv_packet *packet,
+		const struct pv_listener *listener, const struct pv_block *block);
 /* Answers a plain SYN that was accepted. */
 enum pv_counter pv_syn_accept(
 		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);

@@ -147,7 +147,7 @@ pv_request_syn(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener 
 						-EPROTO;
 	if (error == -EPROTO)
 		return PV_C_TCP_OFFER_BAD;
-	outcome = pv_syn_decide(ctx, packet, listener);
+	outcome = pv_syn_decide(ctx, packet, listener, asked.block);
 	if (outcome == 0 && packet->decided && !asked.speaks)
 		outcome = pv_syn_accept(ctx, packet, listener);
 	asked.decided = packet->decided;

@@ -203,9 +203,10 @@ welcome(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_listener *
 
 /* The listener's program, for a SYN that there is room for. 0, or the outcome that ends it. */
 static enum pv_counter
-decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener)
+decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener,
+		const struct pv_block *block)
 {
-	switch (pv_condition_ask(ctx, packet, listener)) {
+	switch (pv_condition_ask(ctx, packet, listener, block)) {
 	case PV_VERDICT_ACCEPT:
 		packet->decided = 1;
 		return 0;
@@ -230,7 +231,7 @@ admit(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener
 		return refuse(ctx, packet, listener);
 	if (pv_unlikely(ctx->tcp->shed.tight))
 		return PV_C_TCP_SYN_DROPPED_MEMORY;
-	return pv_likely(listener->condition == NULL) ? 0 : decide(ctx, packet, listener);
+	return pv_likely(listener->condition == NULL) ? 0 : decide(ctx, packet, listener, NULL);
 }
 
 uint8_t
@@ -285,10 +286,11 @@ pv_syn_accept(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 }
 
 enum pv_counter
-pv_syn_decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener)
+pv_syn_decide(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *listener,
+		const struct pv_block *block)
 {
 	packet->decided = 0;
-	return listener->condition == NULL ? 0 : decide(ctx, packet, listener);
+	return listener->condition == NULL ? 0 : decide(ctx, packet, listener, block);
 }
 
 enum pv_counter

@@ -56,6 +56,20 @@ def what_it_sees(req):
 
 
 @pyprov.condition
+def what_comes_with_it(req):
+    """Counts what is not as it must be."""
+    if req.data.length != 70 or req.data[0] != 104 or req.data[63] != 104:
+        req.counter("data")
+    if not req.qos.given or req.qos.receiving.token_rate != 100:
+        req.counter("receiving")
+    if req.qos.sending.token_rate != 200 or req.qos.sending.service_type != pyprov.GUARANTEED:
+        req.counter("sending")
+    if req.qos.receiving.minimum_policed_size != 64 or req.qos.receiving.latency != 0xFFFF_FFFF:
+        req.counter("more")
+    return pyprov.ACCEPT
+
+
+@pyprov.condition
 def once(req):
     if req.per_source(rate=1, burst=1):
         return pyprov.ACCEPT
@@ -200,3 +214,38 @@ def test_closing_the_listener_ends_its_condition(pair):
     s = listen(pair)
     assert spi.WSPIoctl(s, spi.SIO_GET_CONDITION) is None
     connect(pair)
+
+
+@pytest.mark.parametrize("conditional", [False, True], ids=["default", "conditional"])
+def test_it_sees_caller_data_and_flowspecs_and_leaves_reservations_to_python(conditional):
+    with Lab.pair() as pair:
+        spi = pair.b.spi
+        s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+        spi.WSPBind(s, (pair.b.address, PORT))
+        if conditional:
+            spi.WSPSetSockOpt(s, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, b"\1\0\0\0")
+        spi.WSPListen(s, 5)
+        spi.WSPIoctl(s, spi.SIO_SET_CONDITION, what_comes_with_it)
+        asked = []
+        for kind in (spi.SERVICETYPE_GUARANTEED, spi.SERVICETYPE_BESTEFFORT):
+            flows = [
+                spi.FLOWSPEC(TokenRate=rate, ServiceType=kind, MinimumPolicedSize=64)
+                for rate in (100, 200)
+            ]
+            client = pair.a.spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+            job = pair.spawn(
+                pair.a.spi.WSPConnect,
+                client,
+                (pair.b.address, PORT),
+                b"h" * 70,
+                None,
+                spi.QOS(*flows),
+            )
+            made, _ = spi.WSPAccept(s, lambda *_: asked.append(1) or spi.CF_ACCEPT)
+            job.result()
+            assert spi.WSPIoctl(made, spi.SIO_GET_QOS).SendingFlowspec.TokenRate == 200
+            counts = spi.WSPIoctl(s, spi.SIO_GET_CONDITION)
+            if kind == spi.SERVICETYPE_GUARANTEED:
+                assert {name: n for name, n in counts.counters.items() if n} == {}
+        assert counts.verdicts[pyprov.ACCEPT] == 2
+        assert asked == [1]  # only for the one that reserves bandwidth
