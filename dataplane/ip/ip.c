@@ -117,6 +117,15 @@ pv_ip_port(struct pv_ctx *ctx, uint16_t index, const struct pv_port_facts *facts
 }
 
 void
+pv_ip_probe(struct pv_ctx *ctx, uint16_t index)
+{
+	struct pv_ip_port *port = &ctx->ip->port[index];
+
+	for (uint16_t i = 0; port->dad && pv_neigh_is_owner(ctx, index) && i < port->own.n6; i++)
+		pv_own6_start_dad(ctx, &port->own.v6[i]);
+}
+
+void
 pv_ip_announce(struct pv_ctx *ctx, uint16_t index)
 {
 	struct pv_ip_port *port = &ctx->ip->port[index];
@@ -125,12 +134,9 @@ pv_ip_announce(struct pv_ctx *ctx, uint16_t index)
 		return;
 	for (uint16_t i = 0; i < port->own.n4; i++)
 		pv_arp_announce(ctx, index, port->own.v4[i].addr);
-	for (uint16_t i = 0; i < port->own.n6; i++) {
-		if (port->dad)
-			pv_own6_start_dad(ctx, &port->own.v6[i]);
-		else
-			pv_nd_announce(ctx, index, port->own.v6[i].addr);
-	}
+	for (uint16_t i = 0; !port->dad && i < port->own.n6; i++)
+		pv_nd_announce(ctx, index, port->own.v6[i].addr);
+	pv_ip_probe(ctx, index);
 }
 
 void

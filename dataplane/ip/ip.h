@@ -35,6 +35,8 @@ void pv_ip_port(struct pv_ctx *ctx, uint16_t port, const struct pv_port_facts *f
 /* The port is up: gratuitous ARP, unsolicited advertisements, DAD (owner only). Step-mode ports
  * don't announce. */
 void pv_ip_announce(struct pv_ctx *ctx, uint16_t port);
+/* Only DAD, where the port wants it. */
+void pv_ip_probe(struct pv_ctx *ctx, uint16_t port);
 
 /*
  * Takes a burst of frames of one port (PV_PORT_LOOPBACK and PV_PORT_MESSAGE included). Fills `out`

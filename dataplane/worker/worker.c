@@ -49,6 +49,8 @@ init_rooms(struct pv_worker *w, const struct pv_worker_plan *plan)
 		pv_ip_port(ctx, i, &plan->ports[i].facts);
 	if (rc == 0)
 		rc = pv_tcp_init(ctx, plan->config, plan->secret);
+	for (uint16_t i = 0; rc == 0 && plan->config->step && i < plan->config->n_port; i++)
+		pv_ip_probe(ctx, i);
 	if (rc == 0)
 		pv_ip_owned_by(ctx, pv_tcp_owner);
 	w->services = pv_services_new(plan->config);
