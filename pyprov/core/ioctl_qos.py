@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import negotiation, qos
+from pyprov.core.notification import raise_event
 from pyprov.core.states import State
 from pyprov.winsock import ioctls
 from pyprov.winsock.codes import WSAEINVAL
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.flags import FD_GROUP_QOS
 from pyprov.winsock.qos import FLOWSPEC, QOS
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def get_group_qos(call: IoctlCall) -> QOS:
 
 
 def set_group_qos(call: IoctlCall) -> None:
-    """SIO_SET_GROUP_QOS: what the whole group reserves beside its members.
+    """SIO_SET_GROUP_QOS: what the whole group reserves beside its members, who hear of it.
 
     Raises:
         WSAError: WSAEINVAL if the socket did not create a group; WSAEOPNOTSUPP if there is no room;
@@ -66,6 +68,9 @@ def set_group_qos(call: IoctlCall) -> None:
     if group is None or group.creator is not socket:
         raise WSAError(WSAEINVAL, "only the socket that created a group sets its QoS")
     qos.set_for_group(call.control, group, asked)
+    for _, other in call.control.sockets.items():  # noqa: PERF102 - it is no dict
+        if other.group is group and other is not socket:
+            raise_event(call.control, other, FD_GROUP_QOS)
 
 
 def check_qos(call: IoctlCall) -> int:

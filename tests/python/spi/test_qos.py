@@ -141,6 +141,19 @@ def test_groups_share_the_reservable_rate_and_give_it_back(spi):
     assert read.SendingFlowspec.TokenRate == 1_000_000_000
 
 
+def test_the_other_members_hear_of_a_change_by_fd_group_qos(spi):
+    creator = member(spi, spi.SG_UNCONSTRAINED_GROUP)
+    group = spi.WSPGetSockOpt(creator, spi.SOL_SOCKET, spi.SO_GROUP_ID)
+    others = [member(spi, group), member(spi, spi.SG_UNCONSTRAINED_GROUP)]
+    events = {s: spi.WSACreateEvent() for s in (creator, *others)}
+    for s, event in events.items():
+        spi.WSPEventSelect(s, event, spi.FD_QOS | spi.FD_GROUP_QOS)
+    spi.WSPIoctl(creator, spi.SIO_SET_GROUP_QOS, asking(spi, 1000))
+    assert [event.is_set() for event in events.values()] == [False, True, False]
+    heard = spi.WSPEnumNetworkEvents(others[0], events[others[0]])
+    assert heard.lNetworkEvents == spi.FD_GROUP_QOS
+
+
 # ---- names, questions
 
 WELL_KNOWN = ["G711", "G723.1", "G729", "H263QCIF", "H263CIF", "H261QCIF", "H261CIF", "GSM6.10"]
