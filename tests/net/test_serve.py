@@ -205,6 +205,29 @@ def test_a_hundred_megabytes_each_way_through_python(serve, tmp_path):
     assert said == [str(HUNDRED), hashlib.sha256(data).hexdigest()]
 
 
+def tshark(path, *words):
+    """The lines that tshark prints of a capture."""
+    command = ("tshark", "-r", str(path), *words)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.split()
+
+
+def test_no_syn_is_answered_before_the_condition_function_has_decided(serve, tmp_path):
+    """The kernel's clients notice nothing but a refusal, and see plain TCP."""
+    server = serve("--condition", "rules:guests", "--conditional-accept")
+    path = tmp_path / "tap.pcap"
+    capture = server.namespace.capture("pv0", path)
+    assert server.curl("/1000").stdout == pattern(1000)
+    rejected = server.curl("/", "--interface", "10.9.0.66", check=False)
+    assert rejected.returncode == 7  # it could not connect
+    assert capture.stop() == 0
+    assert expert(path, OURS) == []
+    to = "ip.dst == {} and tcp.flags.syn == 1"
+    assert len(tshark(path, "-Y", to.format("10.9.0.1"), "-T", "fields", "-e", "tcp.flags")) == 1
+    assert tshark(path, "-Y", to.format("10.9.0.66")) == []
+    assert tshark(path, "-Y", "tcp.option_kind == 253") == []
+
+
 def test_a_function_serves(serve):
     server = serve("--service", "rules:hello", listen=f"{HOST}:99")
     assert server.run("nc", "-d", HOST, "99").stdout == b"hello 10.9.0.1\n"
