@@ -304,6 +304,46 @@ def test_a_non_blocking_change_is_told_of_by_fd_qos(pair):
     assert read(pair.b, made) == asking(a, 2, 1)
 
 
+def test_r06_every_change_is_reported_once_with_sio_get_qos_between(pair):
+    a, b = pair.a.spi, pair.b.spi
+    s, made = negotiate(pair, asking(a, 100, 200))
+    event = b.WSACreateEvent()
+    b.WSPEventSelect(made, event, b.FD_QOS)
+    for rate in (300, 400):
+        pair.spawn(a.WSPIoctl, s, a.SIO_SET_QOS, asking(a, rate, 200)).result()
+        pair.advance(0.1)
+        assert event.is_set()
+        assert b.WSPEnumNetworkEvents(made, event).lNetworkEvents == b.FD_QOS
+        assert read(pair.b, made) == asking(b, 200, rate)
+        pair.advance(0.1)
+        assert b.WSPEnumNetworkEvents(made, event).lNetworkEvents == 0
+
+
+def test_r04_after_a_failed_connect_the_qos_holds_legal_values(pair):
+    spi = pair.a.spi
+    s = socket(pair.a)
+    with fails("ECONNREFUSED"):
+        spi.WSPConnect(s, (pair.b.address, PORT), None, None, asking(spi, 5, 6))
+    after = read(pair.a, s)
+    spi.WSPIoctl(socket(pair.a), spi.SIO_SET_QOS, after)  # legal: it can be asked for
+    negotiate(pair, asking(spi, 7, 8), s=s)
+    assert read(pair.a, s) == asking(spi, 7, 8)
+
+
+def test_r13_group_qos_counts_only_from_the_groups_creator(pair):
+    spi = pair.a.spi
+    kind = (spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+    creator = spi.WSPSocket(*kind, None, spi.SG_UNCONSTRAINED_GROUP)
+    g = spi.WSPGetSockOpt(creator, spi.SOL_SOCKET, spi.SO_GROUP_ID)
+    member = spi.WSPSocket(*kind, None, g)
+    listen(pair)
+    name = (pair.b.address, PORT)
+    spi.WSPConnect(member, name, gqos=asking(spi, 1, 2))
+    assert spi.WSPIoctl(member, spi.SIO_GET_GROUP_QOS) == spi.QOS()
+    spi.WSPConnect(creator, name, gqos=asking(spi, 3, 4))
+    assert spi.WSPIoctl(member, spi.SIO_GET_GROUP_QOS) == asking(spi, 3, 4)
+
+
 # ---- on the wire
 
 
