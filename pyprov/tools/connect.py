@@ -119,10 +119,12 @@ class Client:
         """
         spi, peer = self._spi, self._peer
         callee = WSABUF(_CALLEE)
+        callee.len = 0
+        asks = callee if data or qos else None  # a plain connect asks for nothing back
         flowspecs = self._flowspecs(qos) if qos else None
         begin = time.monotonic()
         name = peer if peer.family == 4 else (*peer, 0, 0)
-        spi.WSPConnect(self._s, name, data.encode() if data else None, callee, flowspecs)
+        spi.WSPConnect(self._s, name, data.encode() if data else None, asks, flowspecs)
         took = round((time.monotonic() - begin) * 1e3, 3)
         host, port = spi.WSPGetSockName(self._s)[:2]
         return Answer(peer, Where(host, port), took, bytes(callee.buf[: callee.len]))

@@ -51,6 +51,23 @@ def test_input_goes_out_and_the_answer_comes_back(host):
     assert server.end() == 0
 
 
+@pytest.mark.parametrize("words", [[], ["--data", "who I am"]], ids=["plain", "data"])
+def test_the_kernel_is_connected_to_at_once_with_caller_data_or_without(host, tmp_path, words):
+    server = host.start(sys.executable, "-c", ECHO)
+    server.wait_for("ready")
+    path = tmp_path / "veth.pcap"
+    capture = host.capture("pv1", path)
+    done = host.run(*CONNECT, "10.9.0.1:7", "--json", *words, input=b"echo this")
+    document = json.loads(done.stdout)
+    assert (document["sent"], document["received"], document["callee_data"]) == (9, 9, "")
+    assert capture.stop() == 0
+    shown = ("tshark", "-r", str(path), "-T", "fields", "-e", "tcp.seq", "-e", "tcp.len")
+    syns = host.run(*shown, "-Y", "tcp.flags.syn == 1").stdout.split()
+    assert len(syns) == 4  # two SYNs, of two numbers each
+    options = host.run(*shown, "-Y", "tcp.option_kind == 253").stdout.split()
+    assert len(options) == (2 if words else 0)
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
