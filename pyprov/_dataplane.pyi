@@ -307,6 +307,7 @@ class GeneratorParams(Pointer):
     server_mac: Array[int]
     close: int
     flood_kind: int
+    one_queue: int
 
 class WireParams(Pointer):
     rate: int

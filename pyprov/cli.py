@@ -24,6 +24,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "connect": ("pyprov.tools.connect", "a client: standard input out, what comes to output"),
     "replay": ("pyprov.tools.replay", "a capture into our TCP, what it sends into another"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
+    "bench memory": ("pyprov.tools.bench.memory", "bytes that a connection costs, state by state"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
     "bench throughput": ("pyprov.tools.bench.throughput", "bytes a second, and what a byte costs"),
     "bench goodput": ("pyprov.tools.bench.goodput", "our TCP and the kernel's on one bad wire"),

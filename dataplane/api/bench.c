@@ -17,6 +17,7 @@
 #include "api/engine.h"
 #include "io/pool.h"
 #include "worker/generator.h"
+#include "worker/generator_wire.h"
 #include "worker/latency.h"
 
 /* The generator of a benchmark and what there is to measure around it. */
@@ -77,6 +78,10 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 {
 	struct pv_bench *bench = calloc(1, sizeof(*bench));
 	const struct pv_port *p = &e->ports[port];
+	const struct pv_generator_wire wire = { .ctx = &e->workers[0]->ctx,
+		.port = p->far,
+		.queues = p->n_rx,
+		.one_queue = params->one_queue != 0 };
 	static const uint8_t none[6];
 
 	if (bench == NULL)
@@ -86,7 +91,7 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 	bench->cpu = cpu;
 	bench->mbufs = pv_pool_new(GENERATOR_MBUFS, GENERATOR_FRAME);
 	if (bench->mbufs != NULL)
-		bench->generator = pv_generator_new(params, p->far, 0, bench->mbufs);
+		bench->generator = pv_generator_new(params, &wire, bench->mbufs);
 	if (bench->generator == NULL) {
 		pv_pool_free(bench->mbufs);
 		free(bench);

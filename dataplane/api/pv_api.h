@@ -458,6 +458,8 @@ struct pv_generator_params {
 	uint8_t server_mac[6];
 	uint8_t close;      /* enum pv_generator_close */
 	uint8_t flood_kind; /* enum pv_generator_flood */
+	uint8_t one_queue;  /* all frames to the first worker, whoever owns them */
+	uint8_t pad[7];
 };
 
 struct pv_generator_stats {

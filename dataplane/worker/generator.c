@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
@@ -15,6 +14,7 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "worker/generator_frames.h"
+#include "worker/generator_wire.h"
 #include "worker/latency.h"
 
 #define BURST      64
@@ -39,7 +39,7 @@ struct pv_generator {
 	struct pv_frame syn, ack, flood;
 	struct pv_rng rng;
 	struct rte_mempool *mbufs;
-	uint16_t port, queue;
+	struct pv_generator_wire wire;
 	bool quiet;
 	uint64_t tsc, tsc_hz;
 	uint64_t next, oldest; /* clients opened so far; the first that may still be in flight */
@@ -104,15 +104,7 @@ put(struct pv_generator *g, struct rte_mbuf *m, const struct pv_frame *frame,
 static void
 send_staged(struct pv_generator *g)
 {
-	uint32_t sent = 0;
-
-	for (uint32_t tries = 0; sent < g->n_tx && tries < 8; tries++)
-		sent += rte_eth_tx_burst(
-				g->port, g->queue, g->tx + sent, (uint16_t)(g->n_tx - sent));
-	if (pv_unlikely(sent < g->n_tx)) {
-		g->stats.tx_full += g->n_tx - sent;
-		rte_pktmbuf_free_bulk(g->tx + sent, g->n_tx - sent);
-	}
+	g->stats.tx_full += pv_generator_wire_send(&g->wire, g->tx, g->n_tx);
 	g->n_tx = 0;
 }
 
@@ -411,7 +403,7 @@ static uint32_t
 take_burst(struct pv_generator *g)
 {
 	struct rte_mbuf *rx[BURST];
-	uint32_t n = rte_eth_rx_burst(g->port, g->queue, rx, BURST);
+	uint32_t n = pv_generator_wire_take(&g->wire, rx, BURST);
 
 	for (uint32_t i = 0; i < n; i++)
 		pv_prefetch(rte_pktmbuf_mtod(rx[i], void *));
@@ -454,7 +446,7 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 }
 
 struct pv_generator *
-pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16_t queue,
+pv_generator_new(const struct pv_generator_params *params, const struct pv_generator_wire *wire,
 		struct rte_mempool *mbufs)
 {
 	struct pv_generator *g = rte_zmalloc(NULL, sizeof(*g), 64);
@@ -465,8 +457,7 @@ pv_generator_new(const struct pv_generator_params *params, uint16_t port, uint16
 		return NULL;
 	g->params = *params;
 	g->params.burst = (uint16_t)RTE_MIN(RTE_MAX(params->burst, 1), BURST);
-	g->port = port;
-	g->queue = queue;
+	g->wire = *wire;
 	g->mbufs = mbufs;
 	g->tsc_hz = rte_get_tsc_hz();
 	g->tsc = g->credit_tsc = rte_rdtsc();

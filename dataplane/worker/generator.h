@@ -19,10 +19,11 @@
 
 struct rte_mempool;
 struct pv_generator;
+struct pv_generator_wire; /* worker/generator_wire.h */
 
-/* port, queue: a started ethdev queue pair that is the generator's alone. NULL: no memory. */
-struct pv_generator *pv_generator_new(const struct pv_generator_params *params, uint16_t port,
-		uint16_t queue, struct rte_mempool *mbufs);
+/* NULL: no memory. */
+struct pv_generator *pv_generator_new(const struct pv_generator_params *params,
+		const struct pv_generator_wire *wire, struct rte_mempool *mbufs);
 void pv_generator_free(struct pv_generator *generator);
 /* One turn at TSC time `tsc`: takes a burst of answers, acknowledges, closes, opens. Returns frames
  * received and sent. */

@@ -73,6 +73,7 @@ class Load:
         timeout: seconds after which an unanswered SYN is lost.
         burst: new connections a turn, 1..64.
         seed: of ports, sequence numbers and flood sources.
+        one_queue: all frames to the first worker; else each to the one that owns its connection.
     """
 
     server: str
@@ -86,6 +87,7 @@ class Load:
     timeout: float = 1.0
     burst: int = 64
     seed: int = 1
+    one_queue: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,7 @@ class Generator:
         record.timeout_ms = round(load.timeout * 1000)
         record.burst = load.burst
         record.seed = load.seed
+        record.one_queue = load.one_queue
         text = ffi.new("char[]", _ERROR_SIZE)
         engine = self._dataplane.engine
         result = lib.pv_generator_start(engine, port, record, cpu, text, _ERROR_SIZE)

@@ -18,6 +18,7 @@ from typing import Final, TypedDict, cast
 
 from pyprov.runtime.generator import tsc_hz
 from pyprov.tools.bench import accept, cpu, veth
+from pyprov.tools.bench.accept_run import Bench
 from pyprov.tools.bench.program import Program
 from pyprov.tools.errors import Failed, Unusable
 
@@ -128,7 +129,7 @@ def _on_ring(name: str, deliver: str, arguments: argparse.Namespace) -> System:
     words = ["--single-core", "--deliver", deliver, "--flows", str(arguments.flows)]
     wanted = options.parse_args([*words, "--seconds", str(arguments.seconds)])
     wanted.config = None
-    phase = accept.Bench(wanted, single_core=True).run()
+    phase = Bench(wanted, single_core=True).run()
     worker = statistics.median(phase.per_handshake()) / tsc_hz()
     return System(
         name=name,

@@ -1,0 +1,239 @@
+"""One phase of `pyprov bench accept`: an engine, its generator, and who takes the requests."""
+
+import argparse
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from pyprov import spi
+from pyprov.core.port import SYN_COOKIES_ALWAYS, SYN_COOKIES_AUTO, SYN_COOKIES_NEVER, Dataplane
+from pyprov.runtime import engine
+from pyprov.runtime.config import Config
+from pyprov.runtime.generator import (
+    GUEST,
+    Close,
+    Flood,
+    Generator,
+    Load,
+    Stats,
+    WorkerLoad,
+    latency_floors,
+    tsc_hz,
+    worker_load,
+)
+from pyprov.tools.bench import accept_server, compiled
+from pyprov.tools.bench.latency import percentiles
+from pyprov.tools.errors import Unusable
+
+LINK_GBPS: Final = 10
+WINDOW: Final = 0.1  # seconds of one measurement
+COOKIES: Final = {
+    "auto": SYN_COOKIES_AUTO,
+    "stateful": SYN_COOKIES_NEVER,
+    "cookie": SYN_COOKIES_ALWAYS,
+}
+_WARM_UP: Final = 0.5
+_FILL_PATIENCE: Final = 60.0
+_PORT: Final = 80
+_GENERATOR_MAC: Final = "02:00:00:00:00:01"
+
+
+def counted(arguments: argparse.Namespace) -> bool:
+    """Whether requests are taken in the worker and the clients close; else the server does."""
+    return bool(arguments.deliver == "count")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One measurement."""
+
+    seconds: float
+    stats: Stats
+    load: WorkerLoad  # of all workers together
+    accepts: int
+    requests: tuple[int, ...]  # of each worker
+
+
+@dataclass(slots=True)
+class Phase:
+    """The windows of one phase, as totals at their borders."""
+
+    borders: list[Window] = field(default_factory=list)
+    latency: dict[str, float] = field(default_factory=dict)
+    counters: dict[str, int] = field(default_factory=dict)
+    python_seconds: float = 0.0  # CPU time of the accepting thread for each accept
+
+    def rates(self, value: Callable[[Window], int]) -> list[float]:
+        """What happened a second, window by window."""
+        return [
+            (value(b) - value(a)) / (b.seconds - a.seconds)
+            for a, b in zip(self.borders, self.borders[1:], strict=False)
+        ]
+
+    def goodput(self) -> float:
+        """Handshakes for each SYN of a legitimate client, over all windows."""
+        first, last = self.borders[0].stats, self.borders[-1].stats
+        return (last.handshakes - first.handshakes) / max(1, last.syns - first.syns)
+
+    def shares(self) -> list[float]:
+        """What part of the requests came by each worker."""
+        first, last = self.borders[0].requests, self.borders[-1].requests
+        each = [b - a for a, b in zip(first, last, strict=True)]
+        return [round(n / max(1, sum(each)), 4) for n in each]
+
+    def per_handshake(self) -> list[float]:
+        """Server cycles a handshake, window by window."""
+        pairs = zip(self.borders, self.borders[1:], strict=False)
+        return [
+            (b.load.cycles - a.load.cycles) / (b.stats.handshakes - a.stats.handshakes)
+            for a, b in pairs
+            if b.stats.handshakes > a.stats.handshakes
+        ]
+
+
+def config_for(arguments: argparse.Namespace, cpus: list[int]) -> Config:
+    """The ring wire's configuration, sized for the flows."""
+    network = {
+        "device": "ring",
+        "address": ["10.9.0.2/24", "fd09::2/64"],
+        "gateway": ["10.9.0.1", "fd09::1"],
+        "neighbour": [
+            {"address": "10.9.0.1", "mac": _GENERATOR_MAC},
+            {"address": "fd09::1", "mac": _GENERATOR_MAC},
+        ],
+        "dad": False,
+        "rate": f"{LINK_GBPS}G",
+    }
+    room = arguments.flows + 4 * arguments.window + 8192
+    tables = {
+        "port": [network],
+        "workers": {"lcores": ",".join(map(str, cpus)), "poll": "busy"},
+        "provider": {
+            "max_connections": room,
+            "max_sockets": room,
+            "memory": 512 if arguments.flows <= 1_000_000 else 1024,
+            "packet_buffers": 32_768,
+        },
+    }
+    if arguments.config:
+        return Config.load(arguments.config).updated(tables)
+    return Config.from_dict(tables)
+
+
+class Bench:
+    """One engine, one generator, one server."""
+
+    def __init__(self, arguments: argparse.Namespace, *, single_core: bool) -> None:
+        cpus = sorted(os.sched_getaffinity(0))
+        if len(cpus) < 2 and not (single_core and arguments.deliver == "count"):
+            raise Unusable("two CPUs are needed; --single-core --deliver count needs one")
+        if arguments.workers > len(cpus):
+            raise Unusable(f"--workers: there are {len(cpus)} CPUs")
+        self._arguments = arguments
+        workers = cpus[-arguments.workers :][::-1]
+        free = len(cpus) > arguments.workers
+        self._generator_cpu = cpus[0] if free and not single_core else GUEST
+        self._python_cpu = cpus[0]
+        self._config = config_for(arguments, workers)
+
+    def run(self) -> Phase:
+        """Start, warm up, measure, end."""
+        dataplane = engine.start(self._config)
+        try:
+            return self._measure(dataplane)
+        finally:
+            engine.stop(dataplane)
+
+    def _server(self, dataplane: Dataplane) -> accept_server.Server:
+        arguments = self._arguments
+        host = "fd09::2" if arguments.ipv6 else "10.9.0.2"
+        backlog = self._config.provider.backlog_max
+        params = accept_server.listen_params(host, _PORT, backlog, COOKIES[arguments.handshake])
+        if arguments.deliver == "count":
+            return accept_server.CountServer(dataplane, params, lambda: time.sleep(WINDOW / 20))
+        if arguments.deliver == "batch":
+            return accept_server.BatchServer(dataplane, params)
+        provider = spi.Provider(dataplane)
+        provider.WSPStartup()
+        conditional = arguments.condition == "python"
+        return accept_server.SocketServer(provider, (host, _PORT), conditional=conditional)
+
+    def _load(self) -> Load:
+        arguments = self._arguments
+        return Load(
+            server="fd09::2" if arguments.ipv6 else "10.9.0.2",
+            port=_PORT,
+            flows=arguments.flows,
+            window=arguments.window,
+            rate=arguments.rate,
+            flood=arguments.flood,
+            flood_kind=Flood[arguments.flood_kind.upper()],
+            one_queue=arguments.spread == "software",
+            close=Close[arguments.close.upper()] if counted(arguments) else Close.SERVER,
+        )
+
+    def _measure(self, dataplane: Dataplane) -> Phase:
+        server = self._server(dataplane)
+        if self._arguments.condition == "compiled":
+            server.install(compiled.program())
+        generator = Generator(dataplane, self._load(), cpu=self._generator_cpu)
+        phase = Phase()
+        ended = threading.Event()
+
+        def watch() -> None:
+            try:
+                self._watch(dataplane, generator, server, phase)
+            finally:
+                ended.set()
+                server.end()
+
+        os.sched_setaffinity(0, {self._python_cpu})
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        spent = time.thread_time()
+        server.serve(lambda: not ended.is_set())
+        spent = time.thread_time() - spent
+        watcher.join()
+        if not counted(self._arguments) and server.accepts:
+            phase.python_seconds = spent / server.accepts
+        phase.latency = percentiles(generator.latency(), latency_floors(), tsc_hz())
+        phase.counters = dataplane.counters()
+        generator.stop()
+        os.sched_setaffinity(0, set(range(os.cpu_count() or 1)))
+        return phase
+
+    def _watch(
+        self, dataplane: Dataplane, generator: Generator, server: accept_server.Server, phase: Phase
+    ) -> None:
+        """Wait for the flows, then take the totals at the end of each window."""
+        full = threading.Event()  # never set: a timer that costs no CPU
+        patience = time.monotonic() + _FILL_PATIENCE
+        while generator.read().alive < self._arguments.flows and time.monotonic() < patience:
+            if self._arguments.rate or not counted(self._arguments):
+                break
+            full.wait(0.05)
+        full.wait(_WARM_UP)
+        end = time.perf_counter() + self._arguments.seconds
+        while True:
+            now = time.perf_counter()
+            stats, load = generator.read(), self._worker_load(dataplane)
+            requests = tuple(
+                dataplane.counters(worker)["TCP_REQUESTS"]
+                for worker in range(self._arguments.workers)
+            )
+            phase.borders.append(Window(now, stats, load, server.accepts, requests))
+            if now >= end:
+                return
+            full.wait(WINDOW)
+
+    def _worker_load(self, dataplane: Dataplane) -> WorkerLoad:
+        loads = [worker_load(dataplane, worker) for worker in range(self._arguments.workers)]
+        return WorkerLoad(
+            turns=sum(load.turns for load in loads),
+            busy_turns=sum(load.busy_turns for load in loads),
+            cycles=sum(load.cycles for load in loads),
+            busy_cycles=sum(load.busy_cycles for load in loads),
+        )

@@ -1,0 +1,47 @@
+"""What `bench accept --curve` writes, from made-up phases; what memory is counted."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from pyprov.runtime.generator import Stats, WorkerLoad
+from pyprov.tools.bench import curve, memory
+from pyprov.tools.bench.accept_run import Phase, Window
+
+
+def window(seconds, syns, handshakes, requests=(0,)):
+    names = Stats.__dataclass_fields__
+    stats = Stats(**{**dict.fromkeys(names, 0), "syns": syns, "handshakes": handshakes})
+    return Window(seconds, stats, WorkerLoad(0, 0, 0, 0), handshakes, requests)
+
+
+def test_a_point_is_the_difference_of_two_borders():
+    phase = Phase(borders=[window(1.0, 100, 50), window(2.0, 150, 90), window(3.0, 300, 150)])
+    phase.latency = {"p50": 1.234, "p999": 9.876}
+    assert curve.point(2.0, phase) == curve.Point(2.0, 100, 50, 1.23, 9.88)
+    assert phase.goodput() == 0.5
+
+
+def test_shares_are_of_the_requests_of_all_workers():
+    phase = Phase(borders=[window(0, 0, 0, (10, 10)), window(1, 0, 0, (40, 20))])
+    assert phase.shares() == [0.75, 0.25]
+
+
+def test_the_curve_is_a_table_and_two_pictures(tmp_path):
+    pytest.importorskip("matplotlib")
+    points = [curve.Point(load, round(load * 1e6), 900_000, 10.0, 20.0) for load in curve.LOADS]
+    table, png, svg = curve.write(tmp_path / "out", 1_000_000, points)
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["load"]) for row in rows] == list(curve.LOADS)
+    assert rows[-1]["offered_per_s"] == "10000000"
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in svg.read_bytes()
+
+
+def test_memory_grows_by_what_is_touched():
+    before = memory.resident()
+    held = np.ones(8 << 20, np.uint8)
+    assert held.sum() == 8 << 20
+    assert memory.resident() - before > 4 << 20
