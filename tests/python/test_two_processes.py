@@ -1,0 +1,85 @@
+"""Two processes of ours, joined by shared memory, tell each other more than a stream."""
+
+import subprocess
+import sys
+
+import pytest
+
+CONFIG = """
+[provider]
+huge = "never"
+memory = 128
+[[port]]
+device = "net_memif0,role={role},id=0,socket={folder}/memif,socket-abstract=no"
+address = ["10.9.0.{number}/24"]
+mac = "02:00:00:00:00:0{number}"
+"""
+SERVER = """
+import sys
+from pyprov import spi
+
+def condition(caller_id, caller_data, sqos, gqos, callee_id, callee_data, g, callback_data):
+    print("asked", bytes(caller_data).decode(), flush=True)
+    callee_data.write(b"welcome")
+    return spi.CF_ACCEPT
+
+spi.WSPStartup(0x0202, config=sys.argv[1])
+s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+spi.WSPBind(s, ("10.9.0.2", 80))
+spi.WSPSetSockOpt(s, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, int(sys.argv[2]))
+spi.WSPListen(s, 5)
+print("ready", flush=True)
+conn, _ = spi.WSPAccept(s, condition)
+buffer, parting = bytearray(100), spi.WSABUF(100)
+n, _ = spi.WSPRecv(conn, buffer)
+print("received", buffer[:n].decode())
+while spi.WSPRecv(conn, buffer)[0]:
+    pass
+spi.WSPRecvDisconnect(conn, parting)
+print("parting", bytes(parting).decode())
+spi.WSPCloseSocket(conn)
+spi.WSPCleanup()
+"""
+CLIENT = """
+import sys
+from pyprov import spi
+
+spi.WSPStartup(0x0202, config=sys.argv[1])
+s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+answer = spi.WSABUF(100)
+spi.WSPConnect(s, ("10.9.0.2", 80), b"a caller", answer)
+print("answer", bytes(answer).decode())
+spi.WSPSend(s, b"stream")
+spi.WSPSendDisconnect(s, b"goodbye")
+spi.WSPRecv(s, bytearray(10))
+spi.WSPCloseSocket(s)
+spi.WSPCleanup()
+"""
+
+
+def start(folder, role, number, program, *words):
+    config = folder / f"{role}.toml"
+    config.write_text(CONFIG.format(role=role, folder=folder, number=number))
+    command = [sys.executable, "-c", program, str(config), *words]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+    )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("conditional", ["0", "1"], ids=["default", "conditional"])
+def test_two_processes_exchange_data_in_the_handshake(tmp_path, conditional):
+    server = start(tmp_path, "server", 2, SERVER, conditional)
+    client = None
+    try:
+        assert server.stdout.readline() == "ready\n"
+        client = start(tmp_path, "client", 1, CLIENT)
+        assert client.communicate(timeout=40)[0] == "answer welcome\n"
+        said = server.communicate(timeout=40)[0]
+        assert said == "asked a caller\nreceived stream\nparting goodbye\n"
+        assert (server.returncode, client.returncode) == (0, 0)
+    finally:
+        for program in (server, client):
+            if program is not None and program.poll() is None:
+                program.kill()
+                program.wait()
