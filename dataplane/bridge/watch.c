@@ -194,6 +194,7 @@ ring_touched(struct pv_ctx *ctx)
 	if (worker->n_touched == 0)
 		return;
 	pv_doorbell_fence();
+	pv_count_n(&ctx->counters, PV_C_DOORBELLS, worker->n_touched);
 	for (uint32_t i = 0; i < worker->n_touched; i++) {
 		uint32_t place = worker->touched[i];
 

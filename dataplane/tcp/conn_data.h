@@ -57,16 +57,12 @@ enum pv_conn_data_flags {
 	PV_DATA_CWR = 1u << 8,        /* the next new data carries CWR */
 	PV_DATA_RESCUED = 1u
 			<< 10, /* the rescue retransmission of this recovery is done (RFC 6675 4) */
-	PV_DATA_TX_FULL = 1u << 11, /* the application waits for room */
 	PV_DATA_REORDER_SEEN = 1u << 12,
 	PV_DATA_OVERRIDE = 1u << 13, /* the SWS override timer fired: send what the window takes */
 	PV_DATA_RECEIVED = 1u << 14, /* ... since the last end of a turn: data */
 	PV_DATA_ROOM = 1u << 15,     /* acknowledged data */
 	PV_DATA_URGENT = 1u << 16,   /* urgent mark */
-	PV_DATA_WINDOW_SMALL = 1u << 17, /* the reader was asked to tell when it takes bytes */
-	PV_DATA_CE_STATE = 1u << 18,     /* DCTCP.CE of the receiver (RFC 8257 3.2) */
-	PV_DATA_SND_URGENT = 1u << 19,   /* snd_up lies ahead */
-	PV_DATA_PROBING = 1u << 22,      /* a path MTU probe is in flight */
+	PV_DATA_SND_URGENT = 1u << 19, /* snd_up lies ahead */
 };
 
 /* What holds sending back for a while. */

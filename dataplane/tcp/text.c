@@ -135,6 +135,8 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if (pv_unlikely(!append(ctx, pcb, p))) {
 		p->flags &= (uint8_t)~PV_TCP_FIN;
 		pv_ack_now(ctx, pcb);
+		if (pv_stream_room(ctx->bridge, &d->shared->rx) != 0)
+			pv_count(&ctx->counters, PV_C_NO_CHUNK);
 		if (pcb->rcv_nxt == before)
 			return PV_C_TCP_BEYOND_BUFFER;
 	}

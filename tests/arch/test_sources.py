@@ -172,7 +172,6 @@ def test_every_function_of_a_c_file_is_seen_by_these_tests():
         assert len(list(functions(path))) == bodies, name(path)
 
 
-@pytest.mark.xfail(strict=True, reason="rooms that count them are still empty")
 def test_every_counter_is_used():
     """A row of counters.def that no code counts is a promise nobody keeps."""
     rows = re.findall(r"^[PE]\((\w+),", (DATAPLANE / "base/counters.def").read_text(), re.MULTILINE)

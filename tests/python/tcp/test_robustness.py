@@ -352,3 +352,25 @@ def test_timers_of_idle_connections_cost_nothing_until_they_are_due():
             host.dataplane.step(deadline)
             turns += 1
         assert turns <= 20, "nothing fires before its time"
+
+
+@proves("V07")
+def test_without_chunks_data_is_refused_and_comes_again():
+    """Readers that do not read hold all stream memory; when one reads, the rest goes on."""
+    room = {"memory": 16, "packet_buffers": 4096}
+    with Host(provider=room, tcp={"recv_buffer": 1 << 20, "recv_buffer_max": 1 << 20}) as host:
+        wire, ends = Wire(host), []
+        while host.counter("NO_CHUNK") == 0:
+            end, app = host.connection(options=SCALED)
+            ends.append((end, app))
+            assert len(ends) < 40
+            for _ in range(600):
+                data = frame4((end.sport, PORT), ACK | PSH, end.seq, end.ack, data=bytes(1400))
+                wire.send(data)
+                end.seq += app.info.bytes_received - (end.seq - 1001)
+        last, app = ends[-1]
+        before = app.info.bytes_received
+        assert ends[0][1].recv(1 << 20)
+        wire.send(frame4((last.sport, PORT), ACK | PSH, last.seq, last.ack, data=bytes(1400)))
+        assert app.info.bytes_received == before + 1400
+        assert all(app.state == "ESTABLISHED" for _, app in ends)
