@@ -235,6 +235,26 @@ def test_hystart_goes_on_when_the_delay_falls_again():
 
 
 @proves("N14")
+@pytest.mark.parametrize("congestion", ["cubic", "newreno"])
+def test_hystart_is_for_the_first_slow_start_only(congestion):
+    """Later ones take two segments an ACK, not eight."""
+    tcp = CUBIC | {"congestion": congestion, "initial_window": 20}
+    with Host(tcp=tcp) as host:
+        flow = Flow(host)
+        flow.write(20)
+        while flow.cwnd != 1:
+            flow.next()
+        flow.pass_time(0.1)
+        flow.ack(20)
+        assert flow.cwnd == 3
+        flow.write(60)
+        for window in (5, 7, 9):
+            flow.pass_time(0.1)
+            flow.ack(flow.number_sent)
+            assert flow.cwnd == window
+
+
+@proves("N14")
 def test_without_hystart_a_rising_delay_changes_nothing(cubic):
     path = Path(cubic, rtt=0.05)
     path.grow(100)

@@ -252,6 +252,22 @@ def test_a_fast_retransmission_has_a_whole_timeout_of_its_own(rack):
     assert flow.next() == (near(0.2), 12)
 
 
+@proves("M14")
+@pytest.mark.parametrize("on", [True, False])
+def test_a_timeout_gives_up_only_what_is_overdue(on):
+    """RFC 8985 6.3: what was sent a moment ago may still arrive."""
+    with Host(tcp=BASE | {"tlp": False, "rack": on}) as host:
+        flow = Flow(host)
+        flow.write(1)
+        flow.pass_time(0.1)
+        flow.ack(1)
+        assert flow.write(2) == [1, 2]
+        flow.pass_time(0.17)
+        assert flow.write(1) == [3]
+        assert flow.next().number == 1
+        assert flow.info.lost == (2 if on else 3)
+
+
 @proves("M17")
 def test_without_rack_only_the_timer_finds_it(by_count):
     flow = in_flight(by_count, waiting=30)

@@ -171,6 +171,21 @@ def test_pacing_spaces_segments_at_the_rate(rate):
         assert host.counter("TCP_PACED") >= 18
 
 
+def test_the_rate_is_kept_when_timers_are_late():
+    """A worker looks at its timers every 0.3 ms; a segment is due every 0.77."""
+    rate = 1_300_000
+    with Host(tcp={"initial_window": 200, "send_buffer": 1 << 20}) as host:
+        flow = Flow(host, wscale=5)
+        flow.app.option(OPT_RATE, rate)
+        flow.write(100)
+        for _ in range(290):
+            host.dataplane.step(host.dataplane.now() + 300_000)
+        flow.collect()
+        took = flow.log[-1].when - flow.log[0].when
+        assert len(flow.log) == 100
+        assert took == pytest.approx(99_000 / rate, rel=0.01)
+
+
 def test_without_a_rate_nothing_waits_and_one_can_be_taken_back(host):
     flow = Flow(host)
     flow.app.option(OPT_RATE, 10_000)
