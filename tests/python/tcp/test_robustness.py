@@ -43,7 +43,9 @@ def resident():
 
 @proves("V02", "V01")
 @pytest.mark.parametrize(
-    "n", [50_000, pytest.param(10_000_000, marks=pytest.mark.slow)], ids=["short", "long"]
+    "n",
+    [50_000, pytest.param(10_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(900)])],
+    ids=["short", "long"],
 )
 def test_random_segments_cost_no_memory_and_leave_a_connection_alone(n):
     rng = random.Random(1)
