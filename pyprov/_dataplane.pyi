@@ -104,6 +104,7 @@ class PortConfig(Pointer):
     queues: int
     checksum_offload: int
     dad: int
+    segmentation_offload: int
 
 class Config(Pointer):
     tcp: TcpConfig

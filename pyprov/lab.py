@@ -241,6 +241,7 @@ def _config(number: int, seed: int, given: Mapping[str, object]) -> Config:
         "address": [f"10.9.0.{number}/24", f"fd09::{number}/64"],
         "mac": f"02:00:00:00:09:{number:02x}",
         "dad": False,
+        "segmentation_offload": False,
     }
     ports = given.get("port", [{}])
     if isinstance(ports, list) and all(isinstance(table, dict) for table in ports):

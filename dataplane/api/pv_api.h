@@ -111,10 +111,11 @@ struct pv_port_config {
 	uint16_t mtu;
 	uint16_t vlan[PV_MAX_VLANS];
 	uint16_t n_address, n_route, n_neighbour, n_vlan;
-	uint16_t queues;          /* 0: one a worker, as far as the device has them */
-	uint8_t checksum_offload; /* 0: always in software */
-	uint8_t dad;              /* duplicate address detection for IPv6 addresses */
-	uint8_t pad[4];
+	uint16_t queues;              /* 0: one a worker, as far as the device has them */
+	uint8_t checksum_offload;     /* 0: always in software */
+	uint8_t dad;                  /* duplicate address detection for IPv6 addresses */
+	uint8_t segmentation_offload; /* 0: every segment is made here */
+	uint8_t pad[3];
 };
 
 struct pv_config {

@@ -186,14 +186,15 @@ choose_mac(struct pv_port *port, const struct pv_port_config *config)
 }
 
 static void
-choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, bool checksums)
+choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info,
+		const struct pv_port_config *c)
 {
 	const uint64_t rx = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 	const uint64_t tx = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
-			    RTE_ETH_TX_OFFLOAD_TCP_TSO;
+			    (c->segmentation_offload ? RTE_ETH_TX_OFFLOAD_TCP_TSO : 0);
 
 	conf->txmode.offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS & info->tx_offload_capa;
-	if (!checksums)
+	if (!c->checksum_offload)
 		return;
 	conf->rxmode.offloads |= rx & info->rx_offload_capa;
 	conf->txmode.offloads |= tx & info->tx_offload_capa;
@@ -284,9 +285,13 @@ set_redirection(const struct pv_port *port, const struct rte_eth_dev_info *info)
 static void
 note_offloads(struct pv_port *port, uint64_t tx)
 {
+	const uint64_t cutting = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+
 	port->facts.tx_ip_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
 	port->facts.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
-	if (port->facts.tx_tcp_checksum && (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0)
+	/* A tap's driver counts the link header to the MTU when it cuts, so that no full segment
+	 * passes it. */
+	if (port->facts.tx_tcp_checksum && (tx & cutting) == cutting && !port->device->is_tap)
 		port->facts.tso = TSO_MAX;
 	port->device->prepare = port->facts.tx_tcp_checksum != 0;
 }
@@ -307,7 +312,7 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 		conf.rxmode.mtu = ETH_MTU;
 	port->n_rx = queues(config->n_worker, c->queues, info.max_rx_queues);
 	port->n_tx = queues(config->n_worker, c->queues, info.max_tx_queues);
-	choose_offloads(&conf, &info, c->checksum_offload != 0);
+	choose_offloads(&conf, &info, c);
 	if (port->n_rx > 1)
 		choose_rss(&conf, &info, key);
 	rc = configure(port, &conf);

@@ -39,6 +39,10 @@ pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *confi
 	set_facts(port, c);
 	if (config->step) {
 		port->kind = PV_PORT_STEP;
+		if (c->segmentation_offload) {
+			port->facts.tso = PV_STEP_TSO;
+			port->facts.tx_tcp_checksum = 1;
+		}
 		return pv_step_open(port, pools[0], err, err_cap);
 	}
 	if (strcmp(c->device, "ring") == 0 || strncmp(c->device, "ring:", 5) == 0) {

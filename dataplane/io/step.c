@@ -8,6 +8,7 @@
 
 #include <rte_mbuf.h>
 
+#include "io/cut.h"
 #include "io/frame_queue.h"
 
 #define FRAME_MAX 65535
@@ -18,7 +19,7 @@ struct pv_step_port {
 	pv_step_sent_fn sent; /* somebody else who wants to know; NULL: nobody */
 	void *sent_arg;
 	bool discard; /* not for pv_step_collect */
-	uint8_t frame[FRAME_MAX];
+	uint8_t frame[FRAME_MAX], piece[FRAME_MAX];
 };
 
 int
@@ -155,17 +156,40 @@ copy_out(uint8_t *p, const struct rte_mbuf *m)
 
 /* False: no memory. */
 static bool
+send_bytes(struct pv_step_port *step, const uint8_t *frame, uint32_t len, uint64_t now)
+{
+	uint8_t *p = step->discard ? NULL : pv_frame_queue_put(&step->out, len, now);
+
+	if (!step->discard && p == NULL)
+		return false;
+	if (p != NULL)
+		memcpy(p, frame, len);
+	if (step->sent != NULL)
+		step->sent(step->sent_arg, frame, len, now);
+	return true;
+}
+
+static bool
 send_one(struct pv_step_port *step, const struct rte_mbuf *m, uint64_t now)
 {
-	uint8_t *p = step->frame;
+	struct pv_cut cut = {
+		.frame = step->frame,
+		.len = m->pkt_len,
+		.l2 = m->l2_len,
+		.l3 = m->l3_len,
+		.l4 = m->l4_len,
+		.mss = (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0 ? m->tso_segsz : 0,
+	};
+	uint32_t len;
 
-	if (!step->discard)
-		p = pv_frame_queue_put(&step->out, m->pkt_len, now);
-	if (p == NULL || m->pkt_len > FRAME_MAX)
+	if (m->pkt_len > FRAME_MAX)
 		return false;
-	copy_out(p, m);
-	if (step->sent != NULL)
-		step->sent(step->sent_arg, p, m->pkt_len, now);
+	copy_out(step->frame, m);
+	if ((m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM) == 0)
+		return send_bytes(step, step->frame, m->pkt_len, now);
+	while ((len = pv_cut_next(&cut, step->piece)) != 0)
+		if (!send_bytes(step, step->piece, len, now))
+			return false;
 	return true;
 }
 

@@ -14,6 +14,9 @@
 
 #include "io/port.h"
 
+/* Payload of a segment that is cut here as a device would, where the configuration asks for it. */
+#define PV_STEP_TSO 32000
+
 int pv_step_open(struct pv_port *port, struct rte_mempool *pool, char *err, size_t err_cap);
 void pv_step_close(struct pv_port *port);
 void pv_step_clear(struct pv_port *port);         /* forgets what waits on both sides */

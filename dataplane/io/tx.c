@@ -95,7 +95,8 @@ transmit(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *frame)
 		s->progress = ctx->now;
 	s->bytes += frame->pkt_len;
 	s->frames[s->n++] = frame;
-	if (pv_unlikely(++s->turn == TURN))
+	s->turn = (uint16_t)(s->turn + frame->nb_segs);
+	if (pv_unlikely(s->turn >= TURN))
 		ctx->tx_stalled = true;
 	if (pv_unlikely(s->n == STALLED))
 		flush(ctx, s);

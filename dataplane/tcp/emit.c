@@ -84,6 +84,47 @@ point_at_urgent(const struct pv_pcb *pcb, struct pv_tcp_hdr *h)
 	}
 }
 
+/* The rest of a payload goes into further buffers. False: there are none. */
+static bool
+chain_payload(struct pv_ctx *ctx, struct pv_conn_data *d, struct rte_mbuf *first,
+		const struct pv_segment_out *out, uint32_t done)
+{
+	struct rte_mbuf *last = first;
+
+	while (done < out->len) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(ctx->mbufs);
+		uint32_t left = out->len - done, part;
+
+		if (m == NULL)
+			return false;
+		part = left < rte_pktmbuf_tailroom(m) ? left : rte_pktmbuf_tailroom(m);
+		write_payload(d, out->pos + done, rte_pktmbuf_mtod(m, uint8_t *), part);
+		m->data_len = (uint16_t)part;
+		first->pkt_len += part;
+		first->nb_segs++;
+		last->next = m;
+		last = m;
+		done += part;
+	}
+	return true;
+}
+
+/* The payload behind the header of `hdr_len` bytes. */
+static bool
+add_payload(struct pv_ctx *ctx, struct pv_pcb *pcb, struct rte_mbuf *m,
+		const struct pv_segment_out *out, uint32_t hdr_len)
+{
+	uint32_t room = (uint32_t)rte_pktmbuf_tailroom(m) - hdr_len;
+	uint32_t len = out->mss != 0 && out->len > room ? room : out->len;
+
+	if (len != 0)
+		write_payload(pcb->data, out->pos, rte_pktmbuf_mtod_offset(m, uint8_t *, hdr_len),
+				len);
+	m->data_len = (uint16_t)(hdr_len + len);
+	m->pkt_len = m->data_len;
+	return pv_likely(len == out->len) || chain_payload(ctx, pcb->data, m, out, len);
+}
+
 int
 pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_out *out)
 {
@@ -93,6 +134,7 @@ pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_
 		.protocol = PV_PROTO_TCP,
 		.tos = pcb->tos | (out->ect ? 2 : 0),
 		.ttl = pcb->ttl,
+		.tso_mss = out->mss,
 	};
 	struct pv_tcp_hdr h = {
 		.sport = pcb->tuple.local_port,
@@ -118,10 +160,11 @@ pv_segment_send(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_segment_
 			(pcb->data->flags & PV_DATA_ECE) != 0)
 		h.flags |= PV_TCP_ECE;
 	pv_tcp_build(p, &h);
-	if (out->len != 0)
-		write_payload(pcb->data, out->pos, p + h.hdr_len, out->len);
-	m->data_len = (uint16_t)(h.hdr_len + out->len);
-	m->pkt_len = m->data_len;
+	if (pv_unlikely(!add_payload(ctx, pcb, m, out, h.hdr_len))) {
+		rte_pktmbuf_free(m);
+		pv_count(&ctx->counters, PV_C_NO_MBUF);
+		return -ENOBUFS;
+	}
 	pv_ip_send(ctx, m, &how);
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
 	/* A full segment sent again has no room for SACK blocks: they follow on an ACK of their

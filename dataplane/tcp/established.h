@@ -108,6 +108,7 @@ uint8_t pv_window_scale(const struct pv_tcp_config *config, uint32_t buffer);
 struct pv_segment_out {
 	uint64_t pos; /* stream position of the payload */
 	uint32_t seq, len;
+	uint16_t mss;  /* the device cuts it into pieces of this; 0: one segment */
 	uint8_t flags; /* PV_TCP_* */
 	uint8_t ect;   /* mark ECN capable */
 };

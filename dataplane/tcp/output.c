@@ -184,6 +184,65 @@ cut_for_offer(const struct pv_pcb *pcb, uint32_t *len, uint32_t room, bool *cut)
 	return before == 0 || *len != 0;
 }
 
+/*
+ * How many full segments the device may be given as one, which it cuts; 0: none. Only in the plain
+ * state, where all of them look alike, and never the last one: that may have PSH and FIN.
+ */
+static uint32_t
+bundle(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t pipe, uint32_t mss, uint64_t waiting)
+{
+	const struct pv_conn_data *d = pcb->data;
+	uint32_t room = window_room(pcb), most = d->cwnd > pipe ? d->cwnd - pipe : 0;
+	const struct pv_path *path;
+
+	if (waiting <= 2ULL * mss || mss != pcb->snd_mss || d->recovery != PV_OPEN ||
+			d->exchange != NULL || d->pace_rate != 0 ||
+			(d->flags & (PV_DATA_SND_URGENT | PV_DATA_CWR)) != 0)
+		return 0;
+	path = pv_ip_path(ctx, &pcb->tuple.peer);
+	if (path == NULL || path->tso == 0)
+		return 0;
+	most = most < room ? most : room;
+	most = most < path->tso ? most : path->tso;
+	if (most >= waiting)
+		most = (uint32_t)waiting - 1;
+	return most >= 2 * mss ? most / mss : 0;
+}
+
+/* n segments as one frame. */
+static bool
+send_bundle(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t n, uint32_t mss)
+{
+	struct pv_conn_data *d = pcb->data;
+	struct pv_segment_out out = {
+		.pos = pv_conn_pos(pcb, d, pcb->snd_nxt),
+		.seq = pcb->snd_nxt,
+		.mss = (uint16_t)mss,
+		.flags = PV_TCP_ACK,
+		.ect = (pcb->flags & PV_PCB_ECN) != 0,
+	};
+	uint32_t made = 0;
+
+	while (made < n && pv_rtx_append(&ctx->conns->rtx, &d->rtx, out.seq + out.len,
+					   out.seq + out.len + mss, ctx->now) != NULL) {
+		made++;
+		out.len += mss;
+	}
+	if (pv_unlikely(made == 0 || pv_segment_send(ctx, pcb, &out) != 0)) {
+		for (; made > 0; made--)
+			pv_rtx_unappend(&ctx->conns->rtx, &d->rtx);
+		return false;
+	}
+	pcb->snd_nxt += out.len;
+	d->stats.bytes_sent += out.len;
+	d->stats.segs_out += made - 1;
+	d->stats.data_segs_out += made - 1;
+	pv_count_n(&ctx->counters, PV_C_TCP_SEGMENTS_SENT, made - 1);
+	pv_count_n(&ctx->counters, PV_C_TCP_SEGMENTS_BUNDLED, made);
+	sent(ctx, pcb, out.len);
+	return true;
+}
+
 bool
 pv_output_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -245,7 +304,7 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
 	uint64_t waiting = refresh_waiting(ctx, pcb);
-	uint32_t room = window_room(pcb), mss = full_segment(pcb, d), len = mss, pipe;
+	uint32_t room = window_room(pcb), mss = full_segment(pcb, d), len = mss, pipe, n;
 	bool cut = false;
 
 	if (waiting == 0 && !fin_due(pcb))
@@ -265,7 +324,10 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		d->limited_end = pcb->snd_nxt;
 		return HOLD_CWND;
 	}
-	if (!send_new(ctx, pcb, len, room))
+	n = len == mss ? bundle(ctx, pcb, pipe, mss, waiting) : 0;
+	if (n != 0 && send_bundle(ctx, pcb, n, mss))
+		len = n * mss;
+	else if (!send_new(ctx, pcb, len, room))
 		return HOLD_MEMORY;
 	if (pipe + len + mss > d->cwnd)
 		d->limited_end = pcb->snd_nxt; /* all of it is in use */

@@ -189,6 +189,8 @@ class Port:
         route: Networks behind other gateways.
         vlan: VLAN tags whose frames are taken; without any, only untagged frames are.
         checksum_offload: Whether the device computes checksums where it can.
+        segmentation_offload: Whether the device cuts large segments where it can and computes
+            checksums.
         dad: Whether an IPv6 address is probed for before it is used.
         wire: On "ring": the emulated wire behind it, whose other end is a port of the same process.
     """
@@ -210,6 +212,7 @@ class Port:
         (), _list_of(lambda value: as_integer(value, 1, 4094), VLANS_MAX, "VLAN tags")
     )
     checksum_offload: bool = flag(default=True)
+    segmentation_offload: bool = flag(default=True)
     dad: bool = flag(default=True)
     wire: WireEnd = parsed_by(WireEnd, read_wire)  # noqa: RUF009 - makes a field
 

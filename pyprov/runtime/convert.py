@@ -143,6 +143,7 @@ def _fill_port(record: PortConfig, port: Port) -> None:
     record.mtu = port.mtu
     record.queues = port.queues
     record.checksum_offload = port.checksum_offload
+    record.segmentation_offload = port.segmentation_offload
     record.dad = port.dad
 
 
