@@ -1,6 +1,6 @@
 """What iperf3 speaks, on the provider's sockets: a test of a second over one stream.
 
-    python tests/net/iperf.py CONFIG server HOST            serves one test
+    python tests/net/iperf.py CONFIG server HOST            serves one test, stays until SIGTERM
     python tests/net/iperf.py CONFIG client HOST [reverse]  runs one against an iperf3 server
 
 The client's result is one line of JSON: bytes that arrived, and at whom. Between the two ends of a
@@ -8,6 +8,7 @@ control connection go single bytes (a state), and JSON behind its length in four
 """
 
 import json
+import signal
 import struct
 import sys
 import threading
@@ -190,6 +191,7 @@ def main():
         spi.WSPListen(listener, 5)
         print("ready", flush=True)
         serve(spi, listener)
+        signal.pause()
     spi.WSPCleanup()
     engine.stop(plane)
 
