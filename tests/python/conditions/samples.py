@@ -45,6 +45,13 @@ def token_kept(req):
 
 
 @condition
+def one_each(req):
+    if req.per_source(rate=1, burst=1):
+        return ACCEPT
+    return DROP
+
+
+@condition
 def counted(req):
     """A docstring, and counters."""
     if req.caller.port < 1024:
