@@ -67,7 +67,7 @@ struct pv_request_facts {
 	uint32_t flags;         /* PV_REQUEST_* */
 	uint32_t backlog;       /* requests that wait at the listener, over all workers */
 	uint32_t backlog_limit; /* and how many may */
-	uint32_t half_open;     /* of the listener in this worker, answered or held */
+	uint32_t half_open;     /* of the listener in this worker, and all that it holds */
 	uint32_t load;          /* of the worker: busy time in thousandths */
 	uint32_t tsval;         /* options of the SYN, with `options` */
 	uint16_t mss;           /* 0: not said */

@@ -274,6 +274,7 @@ add_listener(const struct pv_ctx *ctx, struct pv_request_facts *facts, uint16_t 
 {
 	const struct pv_listener *listener = &ctx->tcp->listeners.listener[index];
 
+	facts->load = 10u * ctx->load;
 	if (index == PV_LISTENER_NONE || listener->shared == NULL)
 		return;
 	facts->backlog = pv_backlog_queued(listener->shared);
