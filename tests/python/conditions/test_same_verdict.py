@@ -64,7 +64,7 @@ def test_the_requests_take_more_than_one_way(condition, many):
 
 def test_every_verdict_and_counter_comes_up(many):
     seen = collections.Counter()
-    for condition in samples.CONDITIONS:
+    for condition in (samples.lan_and_modest, samples.token_buckets):
         seen += compare(condition, many)[0]
     assert set(seen) == {ACCEPT, REJECT, DROP, ASK}
     _, counters = compare(samples.counted, many)
@@ -89,6 +89,6 @@ def test_more_sources_than_room_are_let_through_rather_than_locked_out():
     runner = Runner(samples.one_each.program)
     assert ask(runner, range(1_000)) == {ACCEPT: 1_000}
     assert ask(runner, range(1_000))[DROP] > 980
-    assert ask(runner, range(1_000, 41_000)) == {ACCEPT: 40_000}
+    assert ask(runner, range(1_000, 21_000)) == {ACCEPT: 20_000}
     assert ask(runner, range(1_000))[ACCEPT] > 500
     runner.close()
