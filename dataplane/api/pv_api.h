@@ -36,8 +36,7 @@ struct pv_cidr {
 	uint8_t pad[3];
 };
 
-/* ---- configuration: what runtime/config.py fills in; every field is meaningful (no
- * zero-means-default) ---------- */
+/* ---- configuration: runtime/config.py fills it in; no zero means a default ---- */
 
 enum pv_syn_cookies {
 	PV_SYN_COOKIES_AUTO = 0,
