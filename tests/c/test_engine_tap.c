@@ -125,14 +125,15 @@ test_connection(struct pv_engine *engine)
 	CHECK_EQ(pv_listener_close(engine, listener), 0, "done");
 }
 
+/* Until it is told to stop: a full queue drops some. */
 static void *
 throw_packets(void *arg)
 {
 	struct sockaddr_in to = address(2, 9);
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	const bool *enough = arg;
 
-	(void)arg;
-	for (int i = 0; i < PACKETS; i++)
+	while (!__atomic_load_n(enough, __ATOMIC_RELAXED))
 		sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to));
 	close(fd);
 	return NULL;
@@ -142,26 +143,27 @@ throw_packets(void *arg)
 static void
 test_no_interrupts(struct pv_engine *engine)
 {
-	uint64_t before = engine_count(engine, "IP4_PROTOCOL"), got = 0, last;
+	uint64_t before = engine_count(engine, "IP4_PROTOCOL");
 	unsigned int interrupted = 0;
+	bool enough = false;
 	pthread_t thread;
 	sigset_t all, none;
 	int rc;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &none);
-	rc = pthread_create(&thread, NULL, throw_packets, NULL);
+	rc = pthread_create(&thread, NULL, throw_packets, &enough);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
 	if (rc != 0)
 		exit(1);
-	do { /* until the last ones, as many as the kernel's queue had room for, are in */
-		last = got;
-		if (poll(NULL, 0, 100) != 0)
+	/* As long as it takes on a busy machine; the suite has a limit. */
+	while (engine_count(engine, "IP4_PROTOCOL") - before < PACKETS) {
+		if (poll(NULL, 0, 10) != 0)
 			interrupted++;
-		got = engine_count(engine, "IP4_PROTOCOL") - before;
-	} while (got == 0 || got != last);
+	}
+	__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	CHECK(got > PACKETS / 10, "thousands of packets come in");
+	CHECK(true, "thousands of packets come in");
 	CHECK_EQ(interrupted, 0, "and interrupt nobody else");
 }
 
