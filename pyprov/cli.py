@@ -29,6 +29,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "bench throughput": ("pyprov.tools.bench.throughput", "bytes a second, and what a byte costs"),
     "bench goodput": ("pyprov.tools.bench.goodput", "our TCP and the kernel's on one bad wire"),
     "bench latency": ("pyprov.tools.bench.round_trips", "how long a question and its answer take"),
+    "bench spi": ("pyprov.tools.bench.spi", "Winsock's calls beside Python's socket"),
 }
 
 

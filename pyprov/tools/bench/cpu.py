@@ -20,6 +20,11 @@ def busy_seconds(cpu: int) -> float:
     raise ValueError(f"there is no CPU {cpu}")
 
 
+def both_busy_seconds() -> float:
+    """Seconds since boot in which the two did anything, together."""
+    return busy_seconds(SERVER) + busy_seconds(CLIENT)
+
+
 def pinned(cpu: int, *command: str) -> list[str]:
     """The command, bound to one CPU."""
     return ["taskset", "--cpu-list", str(cpu), *command]

@@ -43,3 +43,28 @@ def test_latency_tells_percentiles_beside_a_bare_loop():
     assert 0 < times["p50"] <= times["p99"] <= times["p999"]
     assert said["rounds_per_s"] > 0
     assert said["spin_us"]["p50"] < times["p50"]
+
+
+def test_spi_tells_every_cost_beside_the_kernels():
+    said = bench("spi", "--seconds", "0.05", "--sockets", "20")
+    for part in ("accept", "accept_beside_a_busy_thread", "ping_pong", "wake"):
+        for side in ("kernel", "pyprov"):
+            times = said[part][side]
+            assert times["count"] > 0
+            assert 0 < times["p50_us"] <= times["p99_us"]
+            assert times["cpu_us"] > 0
+        field, turned = ("p50_us", False) if "accept" not in part else ("per_cpu_s", True)
+        values = [said[part][side][field] for side in ("pyprov", "kernel")]
+        ours, kernel = reversed(values) if turned else values
+        assert said[part]["ratio"] == pytest.approx(kernel / ours, rel=0.01, abs=0.01)
+    cost = said["accept"]["pyprov"]
+    assert 0 < cost["worker_busy_us"] <= cost["worker_us"]
+    each = cost["cpu_us"] + cost["worker_us"]
+    assert cost["per_cpu_s"] == pytest.approx(1e6 / each, rel=0.01)
+    assert list(said["event_loop"]["sockets"]) == ["10", "20"]
+    assert all(times["count"] > 0 for times in said["event_loop"]["sockets"].values())
+
+
+def test_spi_tells_of_a_number_of_sockets_that_it_cannot_do():
+    with pytest.raises(AssertionError, match="--sockets"):
+        bench("spi", "--sockets", "100001")
