@@ -5,6 +5,9 @@ thread that waits for it, and a wake-up of an event loop with more and more sock
 CPU time is the accepting thread's and, on ours, all of the worker's turns too; what the kernel does
 for its server in the client's time is not counted against it. `both_cpus_us` is all that both CPUs
 have done for an accept, clients included.
+
+The kernel's client is slower than its server: alone, the server sleeps before most accepts and pays
+for that; beside a busy thread its backlog is full, and its CPU time the least it can be.
 """
 
 import argparse
