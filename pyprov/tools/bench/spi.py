@@ -6,8 +6,8 @@ CPU time is the accepting thread's and, on ours, all of the worker's turns too; 
 for its server in the client's time is not counted against it. `both_cpus_us` is all that both CPUs
 have done for an accept, clients included.
 
-The kernel's client is slower than its server: alone, the server sleeps before most accepts and pays
-for that; beside a busy thread its backlog is full, and its CPU time the least it can be.
+The kernel's client is slower than its server: alone, the server goes to sleep at about every fourth
+accept; beside a busy thread it hardly ever does, and each accept costs it less.
 """
 
 import argparse
