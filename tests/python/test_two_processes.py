@@ -19,8 +19,10 @@ import sys
 from pyprov import spi
 
 def condition(caller_id, caller_data, sqos, gqos, callee_id, callee_data, g, callback_data):
-    print("asked", bytes(caller_data).decode(), flush=True)
+    rates = sqos.SendingFlowspec.TokenRate, sqos.ReceivingFlowspec.TokenRate
+    print("asked", bytes(caller_data).decode(), *rates, flush=True)
     callee_data.write(b"welcome")
+    sqos.SendingFlowspec.TokenRate = 50
     return spi.CF_ACCEPT
 
 spi.WSPStartup(0x0202, config=sys.argv[1])
@@ -47,14 +49,20 @@ from pyprov import spi
 spi.WSPStartup(0x0202, config=sys.argv[1])
 s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
 answer = spi.WSABUF(100)
-spi.WSPConnect(s, ("10.9.0.2", 80), b"a caller", answer)
-print("answer", bytes(answer).decode())
+wanted = spi.QOS(*(spi.FLOWSPEC(TokenRate=rate, TokenBucketSize=1500, MinimumPolicedSize=64,
+                                ServiceType=spi.SERVICETYPE_GUARANTEED) for rate in (100, 200)))
+spi.WSPConnect(s, ("10.9.0.2", 80), b"a caller", answer, wanted)
+got = spi.WSPIoctl(s, spi.SIO_GET_QOS)
+rates = got.SendingFlowspec.TokenRate, got.ReceivingFlowspec.TokenRate
+print("answer", bytes(answer).decode(), *rates)
 spi.WSPSend(s, b"stream")
 spi.WSPSendDisconnect(s, b"goodbye")
 spi.WSPRecv(s, bytearray(10))
 spi.WSPCloseSocket(s)
 spi.WSPCleanup()
 """
+ANSWER = "answer welcome 100 50\n"
+SAID = "asked a caller 200 100\nreceived stream\nparting goodbye\n"
 
 
 def start(folder, role, number, program, *words):
@@ -74,9 +82,9 @@ def test_two_processes_exchange_data_in_the_handshake(tmp_path, conditional):
     try:
         assert server.stdout.readline() == "ready\n"
         client = start(tmp_path, "client", 1, CLIENT)
-        assert client.communicate(timeout=40)[0] == "answer welcome\n"
+        assert client.communicate(timeout=40)[0] == ANSWER
         said = server.communicate(timeout=40)[0]
-        assert said == "asked a caller\nreceived stream\nparting goodbye\n"
+        assert said == SAID
         assert (server.returncode, client.returncode) == (0, 0)
     finally:
         for program in (server, client):
