@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--handshake", choices=list(COOKIES), default="auto")
     parser.add_argument("--close", choices=["none", "rst", "fin"], default="rst")
     parser.add_argument("--condition", choices=["none", "compiled", "python"], default="none")
+    parser.add_argument(
+        "--conditional-accept",
+        action="store_true",
+        help="the condition decides before the SYN-ACK: latency is the decision's",
+    )
     parser.add_argument("--deliver", choices=["count", "batch", "socket"], default="count")
     parser.add_argument("--flood", type=float, default=0.0, help="spoofed SYNs for each client's")
     parser.add_argument("--flood-kind", choices=["syn", "ack", "rst"], default="syn")
@@ -115,6 +120,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "alive": last.alive,
         "handshake": arguments.handshake,
         "condition": arguments.condition,
+        "conditional_accept": arguments.conditional_accept,
         "deliver": arguments.deliver,
         "close": arguments.close if counted(arguments) else "by the server",
         "family": 6 if arguments.ipv6 else 4,
@@ -163,6 +169,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     if arguments.condition == "python" and arguments.deliver != "socket":
         raise Unusable("--condition python: condition functions run in WSPAccept: --deliver socket")
+    if arguments.conditional_accept and arguments.deliver != "socket":
+        raise Unusable("--conditional-accept: requests are held for WSPAccept: --deliver socket")
     if arguments.curve:
         return curve.run(arguments)
     document = measure(arguments)

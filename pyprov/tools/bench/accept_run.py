@@ -158,8 +158,12 @@ class Bench:
             return accept_server.BatchServer(dataplane, params)
         provider = spi.Provider(dataplane)
         provider.WSPStartup()
-        conditional = arguments.condition == "python"
-        return accept_server.SocketServer(provider, (host, _PORT), conditional=conditional)
+        return accept_server.SocketServer(
+            provider,
+            (host, _PORT),
+            asks=arguments.condition == "python",
+            holds=arguments.conditional_accept,
+        )
 
     def _load(self) -> Load:
         arguments = self._arguments

@@ -132,13 +132,17 @@ class SocketServer:
     """WSPAccept and WSPCloseSocket, one by one."""
 
     def __init__(
-        self, provider: spi.Provider, address: tuple[str, int], *, conditional: bool
+        self, provider: spi.Provider, address: tuple[str, int], *, asks: bool, holds: bool
     ) -> None:
+        """With a condition function if it `asks`, before the SYN-ACK if it `holds` requests."""
         self._spi = provider
-        self._condition = condition if conditional else None
+        self._condition = condition if asks else None
         family = spi.AF_INET6 if ":" in address[0] else spi.AF_INET
         self._listener = provider.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         provider.WSPBind(self._listener, address)
+        if holds:
+            on = (1).to_bytes(4, "little")
+            provider.WSPSetSockOpt(self._listener, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, on)
         provider.WSPListen(self._listener, spi.SOMAXCONN)
         self.accepts = 0
 

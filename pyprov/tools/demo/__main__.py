@@ -62,6 +62,9 @@ def _inside() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        # All is told or undone: nothing is left that an exception while Python ends could save.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return 0
 
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from pyprov import cli
+
 
 def bench(*words):
     program = "import sys; from pyprov import cli; sys.exit(cli.main())"
@@ -68,3 +70,18 @@ def test_spi_tells_every_cost_beside_the_kernels():
 def test_spi_tells_of_a_number_of_sockets_that_it_cannot_do():
     with pytest.raises(AssertionError, match="--sockets"):
         bench("spi", "--sockets", "100001")
+
+
+def test_conditional_accept_asks_python_before_the_syn_ack():
+    document = bench(
+        *("accept", "--deliver", "socket", "--condition", "python", "--conditional-accept"),
+        *("--single-core", "--rate", "2000", "--seconds", "0.3"),
+    )
+    assert document["conditional_accept"] is True
+    assert document["accepts_per_s"] > 0
+    assert document["latency_us"]["p50"] > 0
+
+
+def test_requests_are_held_for_wspaccept_only(capsys):
+    assert cli.main(["bench", "accept", "--conditional-accept"]) == 2
+    assert "--deliver socket" in capsys.readouterr().err
