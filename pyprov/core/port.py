@@ -307,7 +307,8 @@ class Waiter(Protocol):
         """Block until one of the READY_* bits in `mask` is true of the handle.
 
         Returns:
-            The bits that are true; 0 when time is up, when `ring` came, or when the handle is gone.
+            The bits that are true; 0 when time is up, when `ring` came, when the handle is gone, or
+            when another took what was reported.
             The caller looks at what may have rung (closed, cancelled, an APC) and at his deadline.
         """
 

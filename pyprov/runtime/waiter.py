@@ -55,25 +55,24 @@ class Waiter:
 
     def wait_for(self, handle: int, mask: int, timeout_ns: int | None = None) -> int:
         """See core.port.Waiter."""
-        dataplane = self._dataplane
-        status, generation = dataplane.status(handle), handle & 0xFFFFFFFF
-        end = None if timeout_ns is None else dataplane.now() + timeout_ns
-        while status.generation == generation:
-            bits = status.ready & mask
-            if bits:
-                return bits
-            left = None if end is None else end - dataplane.now()
-            if (left is not None and left <= 0) or not self._wait_once(handle, mask, left):
-                break
+        status, generation = self._dataplane.status(handle), handle & 0xFFFFFFFF
+        # One sleep only: who sleeps again forgets that he was rung while another took what was
+        # reported.
+        if (
+            status.generation == generation
+            and not status.ready & mask
+            and (timeout_ns is None or timeout_ns > 0)
+        ):
+            self._wait_once(handle, mask, timeout_ns)
         return status.ready & mask if status.generation == generation else 0
 
-    def _wait_once(self, handle: int, mask: int, timeout_ns: int | None) -> bool:
-        """Sleep until the handle is reported; False: it was something else."""
+    def _wait_once(self, handle: int, mask: int, timeout_ns: int | None) -> None:
+        """Sleep until the handle is reported, or something else happens."""
         try:
             self.watch(handle, mask, once=True)
         except DataplaneError as error:
             if error.error == -errno.EBADF:
-                return False
+                return
             raise
         reported = False
         try:
@@ -84,7 +83,6 @@ class Waiter:
                 with contextlib.suppress(DataplaneError):
                     self.watch(handle, 0)
                 self.take()
-        return reported
 
     def ring(self) -> None:
         """See core.port.Waiter."""

@@ -36,7 +36,7 @@ _PREFIX: Final = 24
 _MEGABYTES: Final = 10_000_000
 _PATIENCE: Final = "20"
 _CURL_REFUSED: Final = 7
-_CURL_RESET: Final = (56, 7)  # while it waits for the answer, or before it has looked
+_CURL_RESET: Final = (56, 55, 7)  # as it waits for the answer, as it asks, before it has looked
 
 _PICTURE: Final = f"""\
 The Linux kernel connects to a TCP that is not its own:
