@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, ParamSpec, Self, TypeVar
 
 from pyprov.runtime import convert, dataplane, eal, engine
@@ -114,7 +115,7 @@ class Node:
             self.dataplane.stop(0)
 
 
-class _Clock:
+class _Clock(ABC):
     """Time and threads of a lab."""
 
     def __init__(self, world: World, seed: int) -> None:
@@ -136,13 +137,28 @@ class _Clock:
         """Run a function on a thread of the lab, from the next time on that this one blocks."""
         return self._scheduler.spawn(function, *args, **kwargs)
 
-    def _end(self, error: BaseException | None) -> None:
+    @abstractmethod
+    def stop(self) -> None:
+        """End what runs."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """End the threads; an error of theirs comes out, unless there is one already."""
-        with contextlib.suppress(BaseException if error is not None else Closed):
-            self._scheduler.close()
+        try:
+            with contextlib.suppress(BaseException if error is not None else Closed):
+                self._scheduler.close()
+        finally:
+            self.stop()
 
 
-class Lab(_Clock, Node):
+class Lab(Node, _Clock):
     """One engine, frames by hand."""
 
     def __init__(self, seed: int = 1, config: Mapping[str, object] | None = None) -> None:
@@ -168,20 +184,6 @@ class Lab(_Clock, Node):
             **wire: rate, delay, loss, reorder, duplicate, ...; see WireParams.
         """
         return Pair(seed, config or {}, WireParams.of(**wire), keep=keep)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._end(error)
-        finally:
-            self.stop()
 
 
 class Pair(_Clock):
@@ -212,21 +214,11 @@ class Pair(_Clock):
         self.b.reset()
         self.wire.clear()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._end(error)
-        finally:
-            self.wire.close()
-            self.a.stop()
-            self.b.stop()
+    def stop(self) -> None:
+        """End both engines."""
+        self.wire.close()
+        self.a.stop()
+        self.b.stop()
 
 
 def _start_eal() -> None:

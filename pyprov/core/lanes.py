@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -69,13 +70,13 @@ class Operation:
         self.cancelled = 0
         self.silent = False
 
+    @abstractmethod
     def attempt(self, control: Control) -> Result | None:
         """Do it; None: not yet.
 
         Raises:
             WSAError: it has failed.
         """
-        raise NotImplementedError
 
     def abandon(self, control: Control) -> None:
         """It has failed or was cancelled: undo what it has done to sockets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from pyprov._dataplane import ffi, lib
@@ -14,32 +15,9 @@ if TYPE_CHECKING:
     from pyprov._dataplane import Offer as OfferRecord
     from pyprov._dataplane import RequestFacts as FactsRecord
 
-_FLOW: Final = (
-    "token_rate",
-    "token_bucket_size",
-    "peak_bandwidth",
-    "latency",
-    "delay_variation",
-    "service_type",
-    "max_sdu_size",
-    "minimum_policed_size",
-)
-_FACTS: Final = (
-    "when_ns",
-    "peer_port",
-    "local_port",
-    "flags",
-    "backlog",
-    "backlog_limit",
-    "half_open",
-    "load",
-    "tsval",
-    "mss",
-    "window",
-    "options",
-    "wscale",
-    "ttl",
-    "dscp",
+_FLOW: Final = tuple(name for name, _ in ffi.typeof("struct pv_flowspec").fields)
+_FACTS: Final = tuple(
+    field.name for field in fields(RequestFacts) if field.name not in {"peer", "local", "offer"}
 )
 
 
