@@ -19,6 +19,15 @@ pv_ip_limit_take(struct pv_ip_limit *limit, uint64_t now)
 	return true;
 }
 
+struct rte_mbuf *
+pv_icmp_alloc_error(struct pv_ctx *ctx)
+{
+	if (pv_ip_limit_take(&ctx->ip->error_limit, ctx->now))
+		return pv_ip_alloc(ctx);
+	pv_count(&ctx->counters, PV_C_ICMP_LIMITED);
+	return NULL;
+}
+
 /* In place: the message changes its type, sender and receiver change places. */
 static void
 echo(struct pv_ctx *ctx, struct pv_ip_frame *frame, const struct pv_ip4 *ip)
@@ -148,11 +157,7 @@ pv_icmp_refuse(struct pv_ctx *ctx, const struct pv_ip_frame *frame, const struct
 
 	if (frame->group || ip->frag_off != 0)
 		return;
-	if (!pv_ip_limit_take(&ctx->ip->error_limit, ctx->now)) {
-		pv_count(&ctx->counters, PV_C_ICMP_LIMITED);
-		return;
-	}
-	m = pv_ip_alloc(ctx);
+	m = pv_icmp_alloc_error(ctx);
 	if (m == NULL)
 		return;
 	len = pv_icmp_build(rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_tailroom(m), &icmp);

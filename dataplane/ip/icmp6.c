@@ -131,11 +131,7 @@ pv_icmp6_refuse(struct pv_ctx *ctx, const struct pv_ip_frame *frame, const struc
 
 	if (frame->group)
 		return;
-	if (!pv_ip_limit_take(&ctx->ip->error_limit, ctx->now)) {
-		pv_count(&ctx->counters, PV_C_ICMP_LIMITED);
-		return;
-	}
-	m = pv_ip_alloc(ctx);
+	m = pv_icmp_alloc_error(ctx);
 	if (m == NULL)
 		return;
 	memcpy(how.local.b, ip->dst, 16);

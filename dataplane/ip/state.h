@@ -63,6 +63,8 @@ struct pv_ip {
 
 /* Takes one message's worth; false: over the limit. */
 bool pv_ip_limit_take(struct pv_ip_limit *limit, uint64_t now);
+/* For an error message, within their rate; NULL: not now, and counted. */
+struct rte_mbuf *pv_icmp_alloc_error(struct pv_ctx *ctx);
 
 /* An empty frame buffer; NULL is counted. */
 struct rte_mbuf *pv_ip_alloc(struct pv_ctx *ctx);

@@ -71,11 +71,12 @@ struct pv_cc {
 	void (*acked)(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_cc_ack *ack);
 	/* Loss or ECN: the new ssthresh, in bytes. */
 	uint32_t (*reduce)(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t ecn);
+	/* These may be NULL. */
 	void (*timeout)(struct pv_ctx *ctx, struct pv_pcb *pcb);
 	/* The last reduction was made in error. */
 	void (*undo)(struct pv_ctx *ctx, struct pv_pcb *pcb);
 	/* Nothing was sent for longer than the time-out. */
-	void (*idle)(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t pause);
+	void (*idle)(struct pv_ctx *ctx, struct pv_pcb *pcb);
 };
 
 extern const struct pv_cc pv_cc_newreno, pv_cc_cubic, pv_cc_dctcp;

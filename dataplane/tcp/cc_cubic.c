@@ -152,11 +152,10 @@ undo(struct pv_ctx *ctx, struct pv_pcb *pcb)
 }
 
 static void
-idle(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t pause)
+idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_cubic *cubic = &pcb->data->cc_state.cubic;
 
-	(void)pause;
 	if (cubic->epoch != 0)
 		cubic->epoch += ctx->now - cubic->limited_at;
 	cubic->limited_at = ctx->now;

@@ -66,28 +66,10 @@ reduce(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t ecn)
 	return to > least ? to : least;
 }
 
-static void
-nothing(struct pv_ctx *ctx, struct pv_pcb *pcb)
-{
-	(void)ctx;
-	(void)pcb;
-}
-
-static void
-idle(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t pause)
-{
-	(void)ctx;
-	(void)pcb;
-	(void)pause;
-}
-
 const struct pv_cc pv_cc_dctcp = {
 	.name = "dctcp",
 	.ect = 1,
 	.start = start,
 	.acked = acked,
 	.reduce = reduce,
-	.timeout = nothing,
-	.undo = nothing,
-	.idle = idle,
 };

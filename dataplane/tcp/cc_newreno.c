@@ -46,27 +46,9 @@ reduce(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t ecn)
 	return to > least ? to : least;
 }
 
-static void
-nothing(struct pv_ctx *ctx, struct pv_pcb *pcb)
-{
-	(void)ctx;
-	(void)pcb;
-}
-
-static void
-idle(struct pv_ctx *ctx, struct pv_pcb *pcb, uint64_t pause)
-{
-	(void)ctx;
-	(void)pcb;
-	(void)pause;
-}
-
 const struct pv_cc pv_cc_newreno = {
 	.name = "newreno",
 	.start = start,
 	.acked = acked,
 	.reduce = reduce,
-	.timeout = nothing,
-	.undo = nothing,
-	.idle = idle,
 };

@@ -442,7 +442,8 @@ restart_after_idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (d->last_sent == 0 || pause <= d->rtt.rto || !d->config->slow_start_after_idle)
 		return;
-	d->cc->idle(ctx, pcb, pause);
+	if (d->cc->idle != NULL)
+		d->cc->idle(ctx, pcb);
 	pv_count(&ctx->counters, PV_C_TCP_IDLE_RESTART);
 	if (d->cwnd > restart)
 		d->cwnd = restart;

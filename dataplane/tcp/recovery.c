@@ -84,7 +84,8 @@ undo(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_counter why)
 	pv_count(&ctx->counters, why);
 	if (d->recovery == PV_LOSS)
 		pv_count(&ctx->counters, PV_C_TCP_RTO_SPURIOUS);
-	d->cc->undo(ctx, pcb);
+	if (d->cc->undo != NULL)
+		d->cc->undo(ctx, pcb);
 	pv_rtx_unmark_lost(&d->rtx);
 	d->dup_acks = 0;
 	if (d->cwnd < d->undo_cwnd)
@@ -312,7 +313,8 @@ pv_recovery_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	/* Once for a segment, however often it is sent again (RFC 5681 3.1). */
 	if (d->recovery != PV_LOSS || d->backoff <= 1) {
 		pv_recovery_reduce(ctx, pcb, 0);
-		d->cc->timeout(ctx, pcb);
+		if (d->cc->timeout != NULL)
+			d->cc->timeout(ctx, pcb);
 		d->frto = d->config->f_rto && !reneged && pv_seq_ge(pcb->snd_una, d->recover);
 	} else {
 		d->frto = 0;

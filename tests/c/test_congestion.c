@@ -174,7 +174,7 @@ cubic_details(void)
 	data.cwnd = data.ssthresh = 70 * MSS;
 	acked(MSS);
 	ctx.now += 3600 * PV_SECOND;
-	data.cc->idle(&ctx, &pcb, 3600 * PV_SECOND);
+	data.cc->idle(&ctx, &pcb);
 	acked(MSS);
 	CHECK(data.cwnd < 71 * MSS, "a pause is not time");
 }
