@@ -23,6 +23,7 @@
 #include "bridge/transfer.h"
 #include "ip/ip.h"
 #include "tcp/conns.h"
+#include "tcp_defaults.h"
 #include "wire/eth.h"
 #include "wire/ip6.h"
 
@@ -278,22 +279,7 @@ configure(void)
 {
 	struct pv_port_config *port = &config.port[0];
 
-	config.tcp = (struct pv_tcp_config){ .sack = 1,
-		.timestamps = 1,
-		.window_scale = 1,
-		.ttl = 64,
-		.rto_initial = 1000,
-		.rto_max = 60000,
-		.syn_ack_retries = 5,
-		.time_wait = 60000,
-		.challenge_ack_limit = 1000,
-		.reset_limit = 1000,
-		.recv_buffer = 65536,
-		.recv_buffer_max = 4 << 20,
-		.send_buffer = 65536,
-		.send_buffer_max = 4 << 20,
-		.epoch = 60,
-		.initial_window = 10 };
+	config.tcp = tcp_defaults();
 	config.n_port = config.n_worker = 1;
 	config.max_connections = flows + 65536;
 	config.half_open_max = 65536;

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/types.h"
+#include "tcp_defaults.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
@@ -41,55 +42,13 @@ addr4(uint8_t host)
 	return pv_addr_from_v4(PV_IP4_ADDR(10, 9, 0, 0) | pv_hton32(host));
 }
 
-static void
-config_tcp(struct pv_tcp_config *tcp)
-{
-	*tcp = (struct pv_tcp_config){
-		.sack = 1,
-		.timestamps = 1,
-		.window_scale = 1,
-		.delayed_ack = 1,
-		.nagle = 1,
-		.slow_start_after_idle = 1,
-		.rack = 1,
-		.tlp = 1,
-		.f_rto = 1,
-		.limited_transmit = 1,
-		.prr = 1,
-		.undo = 1,
-		.ttl = 64,
-		.backlog_overflow = PV_OVERFLOW_RESET,
-		.initial_window = 10,
-		.rto_min = 200,
-		.rto_initial = 1000,
-		.rto_max = 120000,
-		.delayed_ack_time = 40,
-		.syn_retries = 6,
-		.syn_ack_retries = 5,
-		.data_retries = 15,
-		.time_wait = 60000,
-		.fin_wait_2 = 60000,
-		.keepalive_idle = 7200000,
-		.keepalive_interval = 75000,
-		.keepalive_count = 9,
-		.challenge_ack_limit = 1000,
-		.invalid_ack_limit = 500,
-		.reset_limit = 1000,
-		.recv_buffer = 131072,
-		.recv_buffer_max = 6291456,
-		.send_buffer = 131072,
-		.send_buffer_max = 4194304,
-		.epoch = 64,
-	};
-}
-
 void
 engine_config(struct pv_config *config, uint16_t workers)
 {
 	struct pv_port_config *port = &config->port[0];
 
 	memset(config, 0, sizeof(*config));
-	config_tcp(&config->tcp);
+	config->tcp = tcp_defaults();
 	snprintf(port->device, sizeof(port->device), "ring");
 	port->address[0] = (struct pv_cidr){ .addr = addr4(2), .prefix = 120 };
 	port->address[1] = (struct pv_cidr){ .addr = { { 0xfd, 0x09, [15] = 2 } }, .prefix = 64 };

@@ -10,6 +10,7 @@
 #include "bridge/bridge.h"
 #include "ip/ip.h"
 #include "tap.h"
+#include "tcp_defaults.h"
 #include "wire/eth.h"
 #include "wire/ip6.h"
 
@@ -40,31 +41,8 @@ harness_config(struct pv_config *config)
 	struct pv_port_config *port = &config->port[0];
 
 	memset(config, 0, sizeof(*config));
-	config->tcp = (struct pv_tcp_config){
-		.sack = 1,
-		.timestamps = 1,
-		.window_scale = 1,
-		.nagle = 1,
-		.delayed_ack = 1,
-		.ttl = 64,
-		.backlog_overflow = PV_OVERFLOW_RESET,
-		.initial_window = 10,
-		.rto_min = 200,
-		.rto_initial = 1000,
-		.rto_max = 120000,
-		.syn_retries = 6,
-		.syn_ack_retries = 5,
-		.data_retries = 15,
-		.time_wait = 60000,
-		.fin_wait_2 = 60000,
-		.challenge_ack_limit = 1000,
-		.reset_limit = 1000,
-		.recv_buffer = 65536,
-		.recv_buffer_max = 4 << 20,
-		.send_buffer = 65536,
-		.send_buffer_max = 4 << 20,
-		.epoch = 60,
-	};
+	config->tcp = tcp_defaults();
+	config->tcp.invalid_ack_limit = 0;
 	config->n_port = 1;
 	config->n_worker = 1;
 	config->max_connections = 1024;
@@ -355,6 +333,14 @@ harness_drain(struct harness *h)
 {
 	h->n_out = 0;
 	h->next_out = 0;
+}
+
+bool
+harness_exchange(struct harness *h, const struct segment *in, struct segment *out)
+{
+	harness_drain(h);
+	harness_inject(h, in, 1);
+	return harness_take(h, out);
 }
 
 uint64_t

@@ -66,6 +66,8 @@ void harness_advance(struct harness *h, uint64_t ns);
 /* The oldest segment sent, checked to be well formed. False: none. */
 bool harness_take(struct harness *h, struct segment *out);
 void harness_drain(struct harness *h); /* forgets what was sent */
+/* One segment in, and the one that answers it. False: no answer. */
+bool harness_exchange(struct harness *h, const struct segment *in, struct segment *out);
 
 uint64_t harness_counter(const struct harness *h, enum pv_counter counter);
 

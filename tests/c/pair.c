@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tcp_defaults.h"
+
 struct pv_addr
 pair_address(unsigned int side)
 {
@@ -20,44 +22,11 @@ pair_config(struct pv_config *c, unsigned int side)
 	struct pv_port_config *port = &c->port[0];
 
 	memset(c, 0, sizeof(*c));
-	c->tcp = (struct pv_tcp_config){
-		.sack = 1,
-		.timestamps = 1,
-		.window_scale = 1,
-		.delayed_ack = 1,
-		.nagle = 1,
-		.slow_start_after_idle = 1,
-		.rack = 1,
-		.f_rto = 1,
-		.mtu_probing = 1,
-		.hystart = 1,
-		.tlp = 1,
-		.prr = 1,
-		.limited_transmit = 1,
-		.undo = 1,
-		.ttl = 64,
-		.initial_window = 10,
-		.rto_min = 200,
-		.rto_initial = 1000,
-		.rto_max = 120000,
-		.delayed_ack_time = 40,
-		.syn_retries = 6,
-		.syn_ack_retries = 5,
-		.data_retries = 15,
-		.time_wait = 60000,
-		.fin_wait_2 = 60000,
-		.keepalive_idle = 7200000,
-		.keepalive_interval = 1000,
-		.keepalive_count = 10,
-		.challenge_ack_limit = 1000,
-		.invalid_ack_limit = 500,
-		.reset_limit = 10000,
-		.recv_buffer = 65536,
-		.recv_buffer_max = 4 << 20,
-		.send_buffer = 65536,
-		.send_buffer_max = 4 << 20,
-		.epoch = 64,
-	};
+	c->tcp = tcp_defaults();
+	c->tcp.hystart = c->tcp.mtu_probing = 1;
+	c->tcp.keepalive_interval = 1000;
+	c->tcp.keepalive_count = 10;
+	c->tcp.reset_limit = 10000;
 	snprintf(port->device, sizeof(port->device), "step");
 	port->address[0] = (struct pv_cidr){ .addr = pair_address(side), .prefix = 120 };
 	port->n_address = 1;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "pair.h"
+#include "tap.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
 #include "wire/ip4.h"
@@ -52,6 +53,7 @@ peer_open(struct peer *peer, void (*change)(struct pv_config *config))
 	peer->port = PEER_LISTEN;
 	peer->peer_port = PEER_PORT;
 	peer->mss = 1460;
+	peer->rtt = 100;
 	peer->wscale = 7;
 	peer->sack = true;
 	peer->ts = 1000;
@@ -267,6 +269,18 @@ peer_connect(struct peer *peer, uint16_t window)
 		return false;
 	peer->handle = request.handle;
 	return peer_drain(peer) == 0;
+}
+
+void
+peer_with(struct peer *peer, const char *what, void (*change)(struct pv_config *config),
+		void (*body)(void))
+{
+	printf("# %s\n", what);
+	if (!CHECK(peer_open(peer, change), "an engine"))
+		return;
+	if (CHECK(peer_connect(peer, 65535), "a connection"))
+		body();
+	peer_close(peer);
 }
 
 bool

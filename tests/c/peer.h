@@ -61,6 +61,9 @@ uint32_t peer_drain(struct peer *peer);     /* lets all that was sent go; how ma
 /* The peer opens a connection with these options (peer->ts, mss, wscale, sack) and it is accepted.
  */
 bool peer_connect(struct peer *peer, uint16_t window);
+/* The same with a connected peer for a body of its own. */
+void peer_with(struct peer *peer, const char *what, void (*change)(struct pv_config *config),
+		void (*body)(void));
 /* The engine opens one; the peer has answered its SYN. */
 bool peer_accept(struct peer *peer, uint16_t window);
 /* The SYN and its answer, by themselves. */

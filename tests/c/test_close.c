@@ -14,18 +14,6 @@ enum { ESTABLISHED = 4, CLOSE_WAIT, FIN_WAIT_1, CLOSING, LAST_ACK, FIN_WAIT_2 };
 
 static struct peer peer;
 
-static void
-with(const char *what, void (*change)(struct pv_config *), void (*body)(void))
-{
-	printf("# %s\n", what);
-	if (!peer_open(&peer, change))
-		return;
-	peer.rtt = 100;
-	if (CHECK(peer_connect(&peer, 65535), "handshake"))
-		body();
-	peer_close(&peer);
-}
-
 static bool
 is(struct seg seg, uint8_t flags, uint32_t seq, uint32_t ack)
 {
@@ -406,17 +394,17 @@ same_again(void)
 int
 main(void)
 {
-	with("active close", NULL, active_close);
-	with("simultaneous close", NULL, simultaneous_close);
-	with("FIN with ACK", NULL, fin_and_ack);
-	with("passive close", NULL, passive_close);
-	with("abort", NULL, abort_);
-	with("unread data", NULL, unread_data);
-	with("data after close", NULL, data_after_close);
-	with("orphan", NULL, orphan);
-	with("receive shut", NULL, receive_shut);
-	with("FIN and a closed window", NULL, fin_beyond_window);
-	with("half-open", NULL, half_open_peer);
+	peer_with(&peer, "active close", NULL, active_close);
+	peer_with(&peer, "simultaneous close", NULL, simultaneous_close);
+	peer_with(&peer, "FIN with ACK", NULL, fin_and_ack);
+	peer_with(&peer, "passive close", NULL, passive_close);
+	peer_with(&peer, "abort", NULL, abort_);
+	peer_with(&peer, "unread data", NULL, unread_data);
+	peer_with(&peer, "data after close", NULL, data_after_close);
+	peer_with(&peer, "orphan", NULL, orphan);
+	peer_with(&peer, "receive shut", NULL, receive_shut);
+	peer_with(&peer, "FIN and a closed window", NULL, fin_beyond_window);
+	peer_with(&peer, "half-open", NULL, half_open_peer);
 	opening("connect", NULL, connects);
 	opening("unacceptable answers", NULL, unacceptable_answers);
 	opening("SYN repeated", NULL, syn_repeats);

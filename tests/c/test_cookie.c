@@ -33,19 +33,11 @@ counter(enum pv_counter which)
 }
 
 static bool
-exchange(const struct segment *in, struct segment *out)
-{
-	harness_drain(&h);
-	harness_inject(&h, in, 1);
-	return harness_take(&h, out);
-}
-
-static bool
 is_reset(const struct segment *in)
 {
 	struct segment out;
 
-	return exchange(in, &out) && out.flags == PV_TCP_RST && out.seq == in->ack;
+	return harness_exchange(&h, in, &out) && out.flags == PV_TCP_RST && out.seq == in->ack;
 }
 
 static void
@@ -61,7 +53,8 @@ test_handshake(bool v6, bool timestamps)
 	syn.opts.wscale = 9;
 	if (!timestamps)
 		syn.opts.present &= (uint8_t)~PV_TCP_OPT_TS;
-	CHECK(exchange(&syn, &syn_ack) && (syn_ack.flags & PV_TCP_SYN) != 0, "a SYN is answered");
+	CHECK(harness_exchange(&h, &syn, &syn_ack) && (syn_ack.flags & PV_TCP_SYN) != 0,
+			"a SYN is answered");
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 0, "without a record");
 	CHECK_EQ(counter(PV_C_TCP_SYN_COOKIE), 1, "and counted");
 	harness_advance(&h, 100000000);
@@ -88,7 +81,7 @@ test_validity(void)
 	uint64_t unknown;
 
 	start(PV_SYN_COOKIES_ALWAYS, 16);
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	ack = client_ack(&syn, &syn_ack);
 	bad = ack;
 	bad.seq++;
@@ -122,7 +115,7 @@ test_stamps(void)
 	uint32_t *stamp, epoch;
 
 	start(PV_SYN_COOKIES_ALWAYS, 16);
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	ack = client_ack(&syn, &syn_ack);
 	mine = pv_listener_by_handle(&h.ctx.tcp->listeners, listener);
 	epoch = mine->stamp;
@@ -160,7 +153,7 @@ test_replay(void)
 	for (uint32_t i = 0; i < 48; i++) {
 		struct segment syn = client_syn(i, 4000, 80, i), syn_ack;
 
-		exchange(&syn, &syn_ack);
+		harness_exchange(&h, &syn, &syn_ack);
 		log[n++] = client_ack(&syn, &syn_ack);
 		harness_inject(&h, &log[n - 1], 1);
 		log[n] = log[n - 1];
@@ -193,7 +186,7 @@ syn_from(uint32_t client, struct segment *out)
 {
 	struct segment syn = client_syn(client, 4000, 80, client);
 
-	return exchange(&syn, out);
+	return harness_exchange(&h, &syn, out);
 }
 
 static void
@@ -212,7 +205,7 @@ test_auto(void)
 	for (uint32_t i = 150; i < 160; i++) {
 		struct segment syn = client_syn(i, 4000, 80, i), syn_ack, ack;
 
-		exchange(&syn, &syn_ack);
+		harness_exchange(&h, &syn, &syn_ack);
 		ack = client_ack(&syn, &syn_ack);
 		harness_inject(&h, &ack, 1);
 	}
@@ -240,7 +233,7 @@ test_never(enum pv_overflow overflow)
 	for (uint32_t i = 0; i < 20; i++) {
 		struct segment syn = client_syn(i << 8, 4000, 81, i);
 
-		answered += exchange(&syn, &out) && (out.flags & PV_TCP_SYN) != 0;
+		answered += harness_exchange(&h, &syn, &out) && (out.flags & PV_TCP_SYN) != 0;
 	}
 	CHECK_EQ(answered, 16, "without cookies the table is the limit");
 	CHECK_EQ(counter(PV_C_TCP_SYN_DROPPED_FULL), overflow == PV_OVERFLOW_DROP ? 4 : 0,
@@ -287,7 +280,7 @@ test_flood(void)
 	CHECK(ends <= syns && syns - ends < 3, "every SYN has an answer or a reason");
 	CHECK_EQ(counter(PV_C_TCP_ACK_COOKIE), 0, "no random ACK is a cookie");
 	syn = client_syn(0x20000, 4000, 80, 5);
-	CHECK(exchange(&syn, &syn_ack), "a client in the midst of it is answered");
+	CHECK(harness_exchange(&h, &syn, &syn_ack), "a client in the midst of it is answered");
 	ack = client_ack(&syn, &syn_ack);
 	harness_inject(&h, &ack, 1);
 	CHECK_EQ(harness_accept(&h, listener, requests, 1), 1, "and connects");

@@ -26,21 +26,12 @@ start(void)
 	harness_start(&h, &config);
 }
 
-/* One segment in, and the one that answers it. False: no answer. */
-static bool
-exchange(const struct segment *in, struct segment *out)
-{
-	harness_drain(&h);
-	harness_inject(&h, in, 1);
-	return harness_take(&h, out);
-}
-
 static bool
 silent(const struct segment *in)
 {
 	struct segment out;
 
-	return !exchange(in, &out);
+	return !harness_exchange(&h, in, &out);
 }
 
 static bool
@@ -60,7 +51,7 @@ answered_by_reset(const struct segment *in)
 {
 	struct segment out;
 
-	return exchange(in, &out) && is_reset(in, &out);
+	return harness_exchange(&h, in, &out) && is_reset(in, &out);
 }
 
 static bool
@@ -78,7 +69,7 @@ connect_with(const struct segment *syn, uint64_t listener)
 {
 	struct segment syn_ack, ack;
 
-	if (!exchange(syn, &syn_ack) || !is_syn_ack(syn, &syn_ack))
+	if (!harness_exchange(&h, syn, &syn_ack) || !is_syn_ack(syn, &syn_ack))
 		return NULL;
 	ack = client_ack(syn, &syn_ack);
 	if (!silent(&ack) || harness_accept(&h, listener, requests, 1) != 1)
@@ -97,7 +88,8 @@ test_plain(bool v6)
 	start();
 	listener = harness_listen(&h, &params);
 	syn.v6 = v6;
-	CHECK(exchange(&syn, &syn_ack) && is_syn_ack(&syn, &syn_ack), "a SYN gets a SYN-ACK");
+	CHECK(harness_exchange(&h, &syn, &syn_ack) && is_syn_ack(&syn, &syn_ack),
+			"a SYN gets a SYN-ACK");
 	CHECK_EQ(syn_ack.opts.present,
 			PV_TCP_OPT_MSS | PV_TCP_OPT_SACKOK | PV_TCP_OPT_TS | PV_TCP_OPT_WSCALE,
 			"with all options");
@@ -161,7 +153,7 @@ test_negotiation(void)
 		h.ctx.tcp_config.sack = (allowed & PV_TCP_OPT_SACKOK) != 0;
 		h.ctx.tcp_config.timestamps = (allowed & PV_TCP_OPT_TS) != 0;
 		syn.opts.present = offered;
-		wrong += !exchange(&syn, &syn_ack) || !is_syn_ack(&syn, &syn_ack);
+		wrong += !harness_exchange(&h, &syn, &syn_ack) || !is_syn_ack(&syn, &syn_ack);
 		wrong += syn_ack.opts.present != ((offered & allowed) | PV_TCP_OPT_MSS);
 		ack = client_ack(&syn, &syn_ack);
 		wrong += !silent(&ack) || harness_accept(&h, listener, requests, 1) != 1;
@@ -190,17 +182,18 @@ test_ecn(void)
 	listener = harness_listen(&h, &params);
 	h.ctx.tcp_config.ecn = 1;
 	syn.flags |= PV_TCP_ECE;
-	CHECK(exchange(&syn, &out) && out.flags == (PV_TCP_SYN | PV_TCP_ACK),
+	CHECK(harness_exchange(&h, &syn, &out) && out.flags == (PV_TCP_SYN | PV_TCP_ACK),
 			"ECE alone is no ECN-setup SYN");
 	syn = client_syn(2, 4000, 80, 1);
 	syn.flags |= PV_TCP_ECE | PV_TCP_CWR;
-	CHECK(exchange(&syn, &out) && out.flags == (PV_TCP_SYN | PV_TCP_ACK | PV_TCP_ECE),
+	CHECK(harness_exchange(&h, &syn, &out) &&
+					out.flags == (PV_TCP_SYN | PV_TCP_ACK | PV_TCP_ECE),
 			"an ECN-setup SYN gets ECE alone");
 	pcb = connect_with(&syn, listener);
 	CHECK(pcb != NULL && (pcb->flags & PV_PCB_ECN) != 0, "and the connection is ECN capable");
 	h.ctx.tcp_config.ecn = 0;
 	syn.client = 3;
-	CHECK(exchange(&syn, &out) && out.flags == (PV_TCP_SYN | PV_TCP_ACK),
+	CHECK(harness_exchange(&h, &syn, &out) && out.flags == (PV_TCP_SYN | PV_TCP_ACK),
 			"unless it is switched off");
 	harness_stop(&h);
 }
@@ -241,7 +234,8 @@ test_no_connection(void)
 	s.flags = PV_TCP_ACK;
 	s.opts.present = PV_TCP_OPT_TS;
 	s.opts.tsval = 5;
-	CHECK(exchange(&s, &out) && (out.opts.present & PV_TCP_OPT_TS) != 0 && out.opts.tsecr == 0,
+	CHECK(harness_exchange(&h, &s, &out) && (out.opts.present & PV_TCP_OPT_TS) != 0 &&
+					out.opts.tsecr == 0,
 			"a reset carries timestamps where the segment did");
 	harness_stop(&h);
 }
@@ -255,7 +249,7 @@ test_reset_limit(void)
 	start();
 	h.ctx.tcp_config.reset_limit = 10;
 	for (uint32_t i = 0; i < 30; i++)
-		n += exchange(&s, &out);
+		n += harness_exchange(&h, &s, &out);
 	CHECK_EQ(n, 10, "no more resets a second than the limit");
 	CHECK_EQ(counter(PV_C_TCP_NO_CONNECTION_LIMITED), 20, "the others are counted");
 	harness_advance(&h, 1000000000);
@@ -274,7 +268,7 @@ test_retransmission(void)
 
 	start();
 	listener = harness_listen(&h, &params);
-	exchange(&syn, &first);
+	harness_exchange(&h, &syn, &first);
 	start_ns = h.ctx.now;
 	for (uint32_t i = 0; i < 5; i++) {
 		harness_advance(&h, (1000000000ull << i) - 100000000);
@@ -296,7 +290,7 @@ test_retransmission(void)
 	ack = client_ack(&syn, &first);
 	CHECK(answered_by_reset(&ack), "a later ACK is reset");
 	harness_drain(&h);
-	exchange(&syn, &first);
+	harness_exchange(&h, &syn, &first);
 	harness_advance(&h, 1500000000);
 	CHECK(harness_take(&h, &again), "it is sent again");
 	ack = client_ack(&syn, &again);
@@ -317,16 +311,16 @@ test_half_open(void)
 
 	start();
 	harness_listen(&h, &params);
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	s = syn;
 	s.opts.tsval += 50;
-	CHECK(exchange(&s, &out) && is_syn_ack(&syn, &out) && out.seq == syn_ack.seq,
+	CHECK(harness_exchange(&h, &s, &out) && is_syn_ack(&syn, &out) && out.seq == syn_ack.seq,
 			"a repeated SYN gets the same ISS");
 	CHECK_EQ(out.opts.tsecr, 1050, "and its own timestamp back");
 	CHECK_EQ(counter(PV_C_TCP_SYN_DUPLICATE), 1, "and is counted");
 	s = syn;
 	s.seq += 1000;
-	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK && out.ack == syn.seq + 1 &&
+	CHECK(harness_exchange(&h, &s, &out) && out.flags == PV_TCP_ACK && out.ack == syn.seq + 1 &&
 					out.seq == syn_ack.seq + 1,
 			"another SYN is challenged");
 	s = client_ack(&syn, &syn_ack);
@@ -339,18 +333,20 @@ test_half_open(void)
 	CHECK(silent(&s), "an ACK without the timestamps agreed on is dropped");
 	s.opts.present = PV_TCP_OPT_TS;
 	s.opts.tsval = 900;
-	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK,
+	CHECK(harness_exchange(&h, &s, &out) && out.flags == PV_TCP_ACK,
 			"one with an old timestamp is answered");
 	s.opts.tsval = 1049;
-	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK,
+	CHECK(harness_exchange(&h, &s, &out) && out.flags == PV_TCP_ACK,
 			"also if only older than the repeated SYN");
 	s.opts.tsval = 1100;
 	s.seq += 70000;
-	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK, "and one outside the window");
+	CHECK(harness_exchange(&h, &s, &out) && out.flags == PV_TCP_ACK,
+			"and one outside the window");
 	s.flags = PV_TCP_RST;
 	CHECK(silent(&s), "a RST outside the window is not");
 	s.seq = syn.seq + 2;
-	CHECK(exchange(&s, &out) && out.flags == PV_TCP_ACK, "a RST in the window is challenged");
+	CHECK(harness_exchange(&h, &s, &out) && out.flags == PV_TCP_ACK,
+			"a RST in the window is challenged");
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 1, "all that has not ended it");
 	s.seq = syn.seq + 1;
 	CHECK(silent(&s), "an exact RST is not answered");
@@ -371,7 +367,7 @@ test_data(void)
 	start();
 	listener = harness_listen(&h, &params);
 	syn.data_len = 4;
-	CHECK(exchange(&syn, &out) && out.ack == syn.seq + 1,
+	CHECK(harness_exchange(&h, &syn, &out) && out.ack == syn.seq + 1,
 			"data on the SYN is left unacknowledged");
 	s = client_ack(&syn, &out);
 	s.data_len = 5;
@@ -401,7 +397,8 @@ test_bad_segments(void)
 	memcpy(s.raw, (uint8_t[]){ 2, 4, 5, 180, 8, 0, 1, 1 }, 8);
 	CHECK(silent(&s) && counter(PV_C_TCP_OPTIONS) == 1, "an option of length 0 is dropped");
 	memcpy(s.raw, (uint8_t[]){ 254, 4, 1, 2, 2, 4, 5, 180 }, 8);
-	CHECK(exchange(&s, &out) && is_syn_ack(&s, &out), "an unknown option is skipped");
+	CHECK(harness_exchange(&h, &s, &out) && is_syn_ack(&s, &out),
+			"an unknown option is skipped");
 	s.client = 2;
 	s.raw_len = 0;
 	s.flags = PV_TCP_SYN | PV_TCP_FIN;
@@ -409,7 +406,8 @@ test_bad_segments(void)
 	s.flags = PV_TCP_SYN | PV_TCP_RST;
 	CHECK(silent(&s) && counter(PV_C_TCP_SYN_BAD_FLAGS) == 2, "SYN with RST is dropped");
 	s.flags = PV_TCP_SYN | PV_TCP_PSH | PV_TCP_URG;
-	CHECK(exchange(&s, &out) && is_syn_ack(&s, &out), "SYN with PSH and URG is a SYN");
+	CHECK(harness_exchange(&h, &s, &out) && is_syn_ack(&s, &out),
+			"SYN with PSH and URG is a SYN");
 	harness_stop(&h);
 }
 

@@ -29,14 +29,6 @@ counter(enum pv_counter which)
 	return harness_counter(&h, which);
 }
 
-static bool
-exchange(const struct segment *in, struct segment *out)
-{
-	harness_drain(&h);
-	harness_inject(&h, in, 1);
-	return harness_take(&h, out);
-}
-
 /* What a SYN to this port gets: its SYN-ACK's flags, a RST's, or 0. */
 static uint8_t
 knock(uint32_t client, uint16_t port, bool v6)
@@ -44,7 +36,7 @@ knock(uint32_t client, uint16_t port, bool v6)
 	struct segment syn = client_syn(client, 4000, port, 1), out;
 
 	syn.v6 = v6;
-	return exchange(&syn, &out) ? out.flags : 0;
+	return harness_exchange(&h, &syn, &out) ? out.flags : 0;
 }
 
 static bool
@@ -53,7 +45,7 @@ connect_by(uint32_t client, uint16_t port, bool v6)
 	struct segment syn = client_syn(client, 4000, port, 1), syn_ack, ack;
 
 	syn.v6 = v6;
-	if (!exchange(&syn, &syn_ack) || syn_ack.flags != (PV_TCP_SYN | PV_TCP_ACK))
+	if (!harness_exchange(&h, &syn, &syn_ack) || syn_ack.flags != (PV_TCP_SYN | PV_TCP_ACK))
 		return false;
 	ack = client_ack(&syn, &syn_ack);
 	harness_inject(&h, &ack, 1);
@@ -141,7 +133,7 @@ test_pause_and_close(void)
 
 	start(64);
 	listener = harness_listen(&h, &params);
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	CHECK_EQ(pv_tcp_listener_update(&h.ctx, listener, 128, true), 0, "a listener is paused");
 	CHECK_EQ(knock(1, 80, false), REFUSED, "and resets SYNs");
 	CHECK_EQ(counter(PV_C_TCP_SYN_RESET_PAUSED), 1, "which is counted");
@@ -152,7 +144,7 @@ test_pause_and_close(void)
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 0, "none when it has closed");
 	CHECK_EQ(h.ctx.tcp->flows.used, 0, "nor in the flow table");
 	ack = client_ack(&syn, &syn_ack);
-	CHECK(exchange(&ack, &out) && out.flags == PV_TCP_RST, "a late ACK is reset");
+	CHECK(harness_exchange(&h, &ack, &out) && out.flags == PV_TCP_RST, "a late ACK is reset");
 	harness_advance(&h, 100000000000);
 	CHECK(!harness_take(&h, &out), "and no SYN-ACK is sent again");
 	harness_stop(&h);
@@ -171,7 +163,7 @@ test_backlog(enum pv_overflow overflow)
 	listener = harness_listen(&h, &params);
 	for (uint32_t i = 0; i < 3; i++) {
 		syn[i] = client_syn(i + 1, 4000, 80, 1);
-		exchange(&syn[i], &syn_ack[i]);
+		harness_exchange(&h, &syn[i], &syn_ack[i]);
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		syn[i] = client_ack(&syn[i], &syn_ack[i]);
@@ -202,10 +194,10 @@ test_late_ack(void)
 	start(64);
 	params.backlog = 1;
 	harness_listen(&h, &params);
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	connect(2, 80);
 	ack = client_ack(&syn, &syn_ack);
-	CHECK(exchange(&ack, &out) && out.flags == PV_TCP_RST && out.seq == ack.ack,
+	CHECK(harness_exchange(&h, &ack, &out) && out.flags == PV_TCP_RST && out.seq == ack.ack,
 			"an ACK that finds the backlog full is reset");
 	CHECK_EQ(counter(PV_C_TCP_ACK_BACKLOG), 1, "and counted");
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 0, "its record is gone");
@@ -227,7 +219,8 @@ test_memory(void)
 	harness_listen(&h, &params);
 	for (uint32_t i = 0; i < 8; i++) {
 		syn[i] = client_syn(i, 4000, 80, i);
-		n += exchange(&syn[i], &syn_ack[i]) && (syn_ack[i].flags & PV_TCP_SYN) != 0;
+		n += harness_exchange(&h, &syn[i], &syn_ack[i]) &&
+		     (syn_ack[i].flags & PV_TCP_SYN) != 0;
 	}
 	CHECK_EQ(n, 8, "eight SYNs are answered while there is room");
 	for (uint32_t i = 0; i < 8; i++) {
@@ -326,7 +319,7 @@ test_one_burst(void)
 	start(64);
 	listener = harness_listen(&h, &params);
 	s[0] = client_syn(1, 4000, 80, 1);
-	exchange(&s[0], &syn_ack);
+	harness_exchange(&h, &s[0], &syn_ack);
 	/* The same SYN at the same time, counted as the first again: what the client will answer is
 	 * known before. */
 	pv_tcp_reset(&h.ctx);

@@ -15,16 +15,6 @@
 static struct peer peer;
 
 /* An established connection; `body` runs on it. */
-static void
-with(const char *what, void (*change)(struct pv_config *), void (*body)(void))
-{
-	printf("# %s\n", what);
-	if (!peer_open(&peer, change) || !CHECK(peer_connect(&peer, 65535), "handshake"))
-		return;
-	body();
-	peer_close(&peer);
-}
-
 static bool
 is_ack(struct seg seg, uint32_t ack)
 {
@@ -352,20 +342,20 @@ invalid_limit(void)
 int
 main(void)
 {
-	with("delayed acknowledgments", NULL, delayed);
-	with("out of order", immediate, out_of_order);
-	with("permutations", NULL, permutations);
-	with("FIN out of order", immediate, fin_out_of_order);
-	with("resets", NULL, resets);
-	with("reset with data", NULL, reset_with_data);
-	with("SYNs", NULL, syns);
-	with("acknowledgments", NULL, acks);
-	with("edges of the window", NULL, window_edges);
-	with("timestamps", NULL, timestamps);
-	with("an old timestamp", NULL, old_timestamp);
-	with("a full window", small_buffer, full_window);
-	with("RST at a closed window", small_buffer, zero_window_reset);
-	with("duplicate ACKs", no_sack, duplicate_acks);
-	with("limit of answers", NULL, invalid_limit);
+	peer_with(&peer, "delayed acknowledgments", NULL, delayed);
+	peer_with(&peer, "out of order", immediate, out_of_order);
+	peer_with(&peer, "permutations", NULL, permutations);
+	peer_with(&peer, "FIN out of order", immediate, fin_out_of_order);
+	peer_with(&peer, "resets", NULL, resets);
+	peer_with(&peer, "reset with data", NULL, reset_with_data);
+	peer_with(&peer, "SYNs", NULL, syns);
+	peer_with(&peer, "acknowledgments", NULL, acks);
+	peer_with(&peer, "edges of the window", NULL, window_edges);
+	peer_with(&peer, "timestamps", NULL, timestamps);
+	peer_with(&peer, "an old timestamp", NULL, old_timestamp);
+	peer_with(&peer, "a full window", small_buffer, full_window);
+	peer_with(&peer, "RST at a closed window", small_buffer, zero_window_reset);
+	peer_with(&peer, "duplicate ACKs", no_sack, duplicate_acks);
+	peer_with(&peer, "limit of answers", NULL, invalid_limit);
 	return tap_done();
 }

@@ -12,18 +12,6 @@
 
 static struct peer peer;
 
-static void
-with(const char *what, void (*change)(struct pv_config *), void (*body)(void))
-{
-	printf("# %s\n", what);
-	if (!peer_open(&peer, change))
-		return;
-	peer.rtt = 100;
-	if (CHECK(peer_connect(&peer, 65535), "handshake"))
-		body();
-	peer_close(&peer);
-}
-
 /* The number of the segment that begins there, the first being 0. */
 static uint32_t
 nth(uint32_t i)
@@ -528,25 +516,25 @@ with_ecn(void)
 int
 main(void)
 {
-	with("fast retransmit without SACK", reno, fast_retransmit);
-	with("no duplicates", reno, not_duplicates);
-	with("no false fast retransmit", reno, no_false_fast_retransmit);
-	with("scoreboard", no_rack, by_scoreboard);
-	with("next segment", no_rack, next_segment);
-	with("RACK", NULL, rack);
-	with("RACK waits", NULL, rack_waits);
-	with("RACK and reordering", NULL, rack_reordering);
-	with("tail loss probe", NULL, tail_loss);
-	with("tail loss repaired", NULL, tail_loss_repaired);
-	with("tail not lost", NULL, tail_not_lost);
-	with("probe with new data", NULL, probe_with_new_data);
-	with("spurious time-out by F-RTO", frto_only, spurious_frto);
-	with("real time-out", frto_only, real_timeout);
-	with("spurious time-out by timestamps", timestamps_only, spurious_eifel);
-	with("undo by D-SACK", NULL, undo_by_dsack);
-	with("reneging", no_rack, reneging);
-	with("invalid blocks", no_rack, invalid_blocks);
-	with("PRR", NULL, proportional);
+	peer_with(&peer, "fast retransmit without SACK", reno, fast_retransmit);
+	peer_with(&peer, "no duplicates", reno, not_duplicates);
+	peer_with(&peer, "no false fast retransmit", reno, no_false_fast_retransmit);
+	peer_with(&peer, "scoreboard", no_rack, by_scoreboard);
+	peer_with(&peer, "next segment", no_rack, next_segment);
+	peer_with(&peer, "RACK", NULL, rack);
+	peer_with(&peer, "RACK waits", NULL, rack_waits);
+	peer_with(&peer, "RACK and reordering", NULL, rack_reordering);
+	peer_with(&peer, "tail loss probe", NULL, tail_loss);
+	peer_with(&peer, "tail loss repaired", NULL, tail_loss_repaired);
+	peer_with(&peer, "tail not lost", NULL, tail_not_lost);
+	peer_with(&peer, "probe with new data", NULL, probe_with_new_data);
+	peer_with(&peer, "spurious time-out by F-RTO", frto_only, spurious_frto);
+	peer_with(&peer, "real time-out", frto_only, real_timeout);
+	peer_with(&peer, "spurious time-out by timestamps", timestamps_only, spurious_eifel);
+	peer_with(&peer, "undo by D-SACK", NULL, undo_by_dsack);
+	peer_with(&peer, "reneging", no_rack, reneging);
+	peer_with(&peer, "invalid blocks", no_rack, invalid_blocks);
+	peer_with(&peer, "PRR", NULL, proportional);
 	with_ecn();
 	return tap_done();
 }

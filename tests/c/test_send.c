@@ -12,19 +12,6 @@
 
 static struct peer peer;
 
-static void
-with(const char *what, void (*change)(struct pv_config *), void (*body)(void), uint16_t mss)
-{
-	printf("# %s\n", what);
-	if (!peer_open(&peer, change))
-		return;
-	peer.mss = mss;
-	peer.rtt = 100;
-	if (CHECK(peer_connect(&peer, 65535), "handshake"))
-		body();
-	peer_close(&peer);
-}
-
 /* The next segment is data [seq, seq + len), right bytes. */
 static bool
 is_data(struct seg seg, uint32_t seq, uint32_t len, uint8_t flags)
@@ -298,9 +285,14 @@ mss_floor(void)
 {
 	struct seg seg;
 
+	if (!CHECK(peer_open(&peer, NULL), "an engine"))
+		return;
+	peer.mss = 8;
+	CHECK(peer_connect(&peer, 65535), "a peer with an absurd MSS");
 	peer_write(&peer, 500);
 	seg = peer_receive(&peer);
-	CHECK(seg.len >= 36 && seg.len <= 64, "an absurd MSS is not believed");
+	CHECK(seg.len >= 36 && seg.len <= 64, "is not believed");
+	peer_close(&peer);
 }
 
 static void
@@ -429,25 +421,25 @@ congestion_avoidance(struct pv_config *config)
 int
 main(void)
 {
-	with("segments", NULL, segments, 1460);
-	with("Nagle", NULL, nagle, 1460);
-	with("initial window", NULL, initial_window, 1460);
-	with("time-outs", plain, timeouts, 1460);
-	with("giving up", few_retries, give_up, 1460);
-	with("user time-out", plain, user_timeout, 1460);
-	with("Karn", without_timestamps, karn, 1460);
-	with("closed window", plain, zero_window, 1460);
-	with("opened window", plain, probe_answered_late, 1460);
-	with("probes without answer", few_retries, probe_unanswered, 1460);
-	with("small window", plain, small_window, 1460);
-	with("shrunk window", plain, shrinking_window, 1460);
-	with("shrunk window, answered", plain, shrunk_and_answered, 1460);
-	with("absurd MSS", NULL, mss_floor, 8);
-	with("idle", congestion_avoidance, idle_restart, 1460);
-	with("keep-alive", NULL, keepalive, 1460);
-	with("path MTU", plain, path_mtu, 1460);
-	with("path MTU, doubted", plain, path_mtu_doubted, 1460);
-	with("black hole", probing, black_hole, 1460);
-	with("ICMP", NULL, soft_errors, 1460);
+	peer_with(&peer, "segments", NULL, segments);
+	peer_with(&peer, "Nagle", NULL, nagle);
+	peer_with(&peer, "initial window", NULL, initial_window);
+	peer_with(&peer, "time-outs", plain, timeouts);
+	peer_with(&peer, "giving up", few_retries, give_up);
+	peer_with(&peer, "user time-out", plain, user_timeout);
+	peer_with(&peer, "Karn", without_timestamps, karn);
+	peer_with(&peer, "closed window", plain, zero_window);
+	peer_with(&peer, "opened window", plain, probe_answered_late);
+	peer_with(&peer, "probes without answer", few_retries, probe_unanswered);
+	peer_with(&peer, "small window", plain, small_window);
+	peer_with(&peer, "shrunk window", plain, shrinking_window);
+	peer_with(&peer, "shrunk window, answered", plain, shrunk_and_answered);
+	mss_floor();
+	peer_with(&peer, "idle", congestion_avoidance, idle_restart);
+	peer_with(&peer, "keep-alive", NULL, keepalive);
+	peer_with(&peer, "path MTU", plain, path_mtu);
+	peer_with(&peer, "path MTU, doubted", plain, path_mtu_doubted);
+	peer_with(&peer, "black hole", probing, black_hole);
+	peer_with(&peer, "ICMP", NULL, soft_errors);
 	return tap_done();
 }

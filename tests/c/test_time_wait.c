@@ -21,14 +21,6 @@ counter(enum pv_counter which)
 	return harness_counter(&h, which);
 }
 
-static bool
-exchange(const struct segment *in, struct segment *out)
-{
-	harness_drain(&h);
-	harness_inject(&h, in, 1);
-	return harness_take(&h, out);
-}
-
 /* One connection of this client, both of whose FINs count as exchanged. */
 static void
 finish_one(uint32_t client, bool timestamps)
@@ -38,7 +30,7 @@ finish_one(uint32_t client, bool timestamps)
 
 	if (!timestamps)
 		syn.opts.present &= (uint8_t)~PV_TCP_OPT_TS;
-	exchange(&syn, &syn_ack);
+	harness_exchange(&h, &syn, &syn_ack);
 	last = client_ack(&syn, &syn_ack);
 	harness_inject(&h, &last, 1);
 	CHECK_EQ(harness_accept(&h, listener, requests, 1), 1, "a connection is made");
@@ -85,29 +77,31 @@ test_segments(void)
 	CHECK(h.ctx.tcp->live == 0 && waiting() == 1,
 			"the control block is gone, a record is left");
 	CHECK_EQ(counter(PV_C_TCP_TIME_WAIT_STARTED), 1, "which is counted");
-	CHECK(!exchange(&last, &out), "the last ACK again is not answered");
+	CHECK(!harness_exchange(&h, &last, &out), "the last ACK again is not answered");
 	s = last;
 	s.flags = PV_TCP_RST;
-	CHECK(!exchange(&s, &out) && waiting() == 1, "a RST changes nothing");
+	CHECK(!harness_exchange(&h, &s, &out) && waiting() == 1, "a RST changes nothing");
 	s.seq -= 500;
-	CHECK(!exchange(&s, &out) && waiting() == 1, "nor is one out of place answered");
+	CHECK(!harness_exchange(&h, &s, &out) && waiting() == 1,
+			"nor is one out of place answered");
 	s = last;
 	s.seq -= 500;
 	s.data_len = 100;
-	CHECK(exchange(&s, &out) && is_ack(&out), "old data gets an ACK");
+	CHECK(harness_exchange(&h, &s, &out) && is_ack(&out), "old data gets an ACK");
 	CHECK((out.opts.present & PV_TCP_OPT_TS) != 0 && out.opts.tsecr == last.opts.tsval,
 			"with timestamps");
 	s = last;
 	s.flags |= PV_TCP_FIN;
 	s.seq--;
 	harness_advance(&h, 59000000000);
-	CHECK(exchange(&s, &out) && is_ack(&out), "the FIN again gets an ACK");
+	CHECK(harness_exchange(&h, &s, &out) && is_ack(&out), "the FIN again gets an ACK");
 	harness_advance(&h, 59000000000);
 	CHECK_EQ(waiting(), 1, "and begins the wait anew");
 	harness_advance(&h, 1100000000);
 	CHECK_EQ(waiting(), 0, "which then ends");
 	CHECK_EQ(h.ctx.tcp->flows.used, 0, "and leaves nothing");
-	CHECK(exchange(&last, &out) && out.flags == PV_TCP_RST, "later segments are reset");
+	CHECK(harness_exchange(&h, &last, &out) && out.flags == PV_TCP_RST,
+			"later segments are reset");
 	harness_stop(&h);
 }
 
@@ -134,7 +128,7 @@ reopens(uint32_t seq, uint32_t tsval, bool timestamps, struct segment *out)
 	syn.opts.tsval = tsval;
 	if (!timestamps)
 		syn.opts.present &= (uint8_t)~PV_TCP_OPT_TS;
-	return exchange(&syn, out) && out->flags == (PV_TCP_SYN | PV_TCP_ACK);
+	return harness_exchange(&h, &syn, out) && out->flags == (PV_TCP_SYN | PV_TCP_ACK);
 }
 
 static void
