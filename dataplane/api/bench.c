@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <rte_pause.h>
 
 #include "api/engine.h"
+#include "base/thread.h"
 #include "io/pool.h"
 #include "worker/generator.h"
 #include "worker/generator_wire.h"
@@ -34,35 +34,12 @@ struct pv_bench {
 	_Atomic bool stop, quiet;
 };
 
-static void
-pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
-
-static int
-spawn(pthread_t *thread, void *(*run)(void *), void *arg)
-{
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(thread, NULL, run, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -rc;
-}
-
 static void *
 generate(void *arg)
 {
 	struct pv_bench *bench = arg;
 
-	pin(bench->cpu);
+	pv_thread_pin(bench->cpu);
 	rte_thread_register();
 	while (!atomic_load_explicit(&bench->stop, memory_order_relaxed)) {
 		if (atomic_load_explicit(&bench->quiet, memory_order_relaxed))
@@ -126,7 +103,7 @@ pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator
 		return -ENOMEM;
 	}
 	if (cpu >= 0)
-		return spawn(&e->bench->thread, generate, e->bench);
+		return pv_thread_start(&e->bench->thread, generate, e->bench);
 	c.p = e->bench->generator;
 	return pv_engine_ask(e, 0, &c);
 }
@@ -228,7 +205,7 @@ bounce_back(void *arg)
 {
 	struct bounce *b = arg;
 
-	pin(b->cpu);
+	pv_thread_pin(b->cpu);
 	for (uint32_t i = 1; i < 2 * BOUNCES; i += 2) {
 		while (atomic_load_explicit(&b->word, memory_order_acquire) != i)
 			rte_pause();
@@ -275,11 +252,11 @@ pv_cache_line_bounce(int cpu_a, int cpu_b, uint64_t *cycles)
 
 	if (cpu_a == cpu_b || cpu_a < 0 || cpu_b < 0)
 		return -EINVAL;
-	rc = spawn(&other, bounce_back, &b);
+	rc = pv_thread_start(&other, bounce_back, &b);
 	if (rc != 0)
 		return rc;
 	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
-	pin(cpu_a);
+	pv_thread_pin(cpu_a);
 	*cycles = *(const uint64_t *)bounce(&b);
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
 	pthread_join(other, NULL);
@@ -296,7 +273,7 @@ pv_spin_gaps(int cpu, uint64_t ns, uint64_t *latency)
 	if (cpu < 0)
 		return -EINVAL;
 	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
-	pin(cpu);
+	pv_thread_pin(cpu);
 	while (tsc < end) {
 		uint64_t then = tsc;
 

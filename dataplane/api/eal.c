@@ -15,6 +15,7 @@
 
 #include "api/engine.h"
 #include "base/cpu.h"
+#include "base/thread.h"
 
 /*
  * EAL runs once in a process, on a thread of its own that then sleeps for ever: rte_eal_init pins
@@ -115,17 +116,12 @@ explain(char *err, size_t cap, char *log, int error)
 static int
 start_thread(void)
 {
-	sigset_t all, before;
 	pthread_t thread;
-	int rc;
+	int rc = pv_thread_start(&thread, run, NULL);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&thread, NULL, run, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (rc == 0)
 		pthread_detach(thread);
-	return -rc;
+	return rc;
 }
 
 static int

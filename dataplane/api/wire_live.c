@@ -2,7 +2,6 @@
 /* A wire between two ring ports: a thread at both far ends, on the real clock. */
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <time.h>
 
 #include <rte_ethdev.h>
@@ -10,6 +9,7 @@
 #include <rte_mbuf.h>
 
 #include "api/wire.h"
+#include "base/thread.h"
 
 #define BURST       32
 #define NAP_NS      20000 /* with nothing to do */
@@ -145,14 +145,7 @@ run(void *arg)
 int
 pv_wire_live_start(struct pv_wire *wire)
 {
-	sigset_t all, before;
-	int rc;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&wire->thread, NULL, run, wire);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return -rc;
+	return pv_thread_start(&wire->thread, run, wire);
 }
 
 void

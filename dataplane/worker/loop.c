@@ -2,12 +2,12 @@
 #include "worker/worker.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 
 #include <rte_lcore.h>
 
+#include "base/thread.h"
 #include "io/device.h"
 #include "io/tx.h"
 #include "worker/generator.h"
@@ -31,18 +31,6 @@ mask_signals(struct pv_worker *w)
 			sigdelset(&all, signal);
 	}
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
-}
-
-static void
-pin(int16_t cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET((size_t)cpu, &set);
-	pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 }
 
 static void
@@ -105,7 +93,7 @@ run(void *arg)
 
 	mask_signals(w);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0);
-	pin(w->lcore);
+	pv_thread_pin(w->lcore);
 	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower
 				*/
 	for (uint16_t i = 0; i < w->n_port; i++)
@@ -116,20 +104,13 @@ run(void *arg)
 	return NULL;
 }
 
-/* The thread begins with everything blocked, so that no signal meant for Python can hit it before
- * it has set its own mask. */
 int
 pv_worker_start(struct pv_worker *w)
 {
-	sigset_t all, before;
-	int rc;
+	int rc = pv_thread_start(&w->thread, run, w);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&w->thread, NULL, run, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	w->running = rc == 0;
-	return -rc;
+	return rc;
 }
 
 void

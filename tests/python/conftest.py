@@ -6,6 +6,7 @@ import functools
 import pytest
 
 from tests.python.fakes import FakeDataplane
+from tests.python.watched import Watched
 from tests.python.worlds import WORLDS, FakeWorld, LabWorld
 
 
@@ -58,3 +59,12 @@ def fake_world():
 @pytest.fixture
 def spi(world):
     return world.spi
+
+
+@pytest.fixture
+def watched_pair(world):
+    """A watched connection whose FD_WRITE was seen, and the client."""
+    s, client = world.pair(81)
+    watched = Watched(world, s)
+    assert watched.seen() == world.spi.FD_WRITE
+    return watched, client

@@ -15,21 +15,12 @@ def listener(world):
     return Watched(world, world.listener(), world.spi.FD_ACCEPT)
 
 
-@pytest.fixture
-def pair(world):
-    """A watched connection whose FD_WRITE was seen, and the client."""
-    s, client = world.pair(81)
-    watched = Watched(world, s)
-    assert watched.seen() == world.spi.FD_WRITE
-    return watched, client
-
-
 # ---- registering
 
 
-def test_l33_only_the_codes_of_reported_events_are_set(world, pair):
+def test_l33_only_the_codes_of_reported_events_are_set(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.send(b"data")
     client.reset()
     events = watched.enum()

@@ -1,19 +1,7 @@
 """FD_CONNECT, FD_WRITE, FD_READ, FD_CLOSE of WSPEventSelect and WSPEnumNetworkEvents."""
 
-import pytest
-
 from tests.python.failing import fails
 from tests.python.watched import ALL, Watched
-
-
-@pytest.fixture
-def pair(world):
-    """A watched connection whose FD_WRITE was seen, and the client."""
-    s, client = world.pair(81)
-    watched = Watched(world, s)
-    assert watched.seen() == world.spi.FD_WRITE
-    return watched, client
-
 
 # ---- FD_CONNECT
 
@@ -86,9 +74,9 @@ def test_l15_sending_a_little_reports_nothing_and_clears_nothing(world):
     assert watched.seen() == 0
 
 
-def test_room_after_a_full_buffer_is_reported(world, pair):
+def test_room_after_a_full_buffer_is_reported(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     for _ in range(4):  # ours and the peer's buffer
         with fails("EWOULDBLOCK"):
             while True:
@@ -113,9 +101,9 @@ def test_l32_fd_write_is_reported_in_the_first_round_only(world):
 # ---- FD_READ
 
 
-def test_l17_what_is_left_is_reported_again(world, pair):
+def test_l17_what_is_left_is_reported_again(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.send(b"fives")
     assert watched.seen() == spi.FD_READ
     assert watched.seen() == 0
@@ -127,9 +115,9 @@ def test_l17_what_is_left_is_reported_again(world, pair):
     assert watched.seen() == 0
 
 
-def test_l18_more_data_is_reported_without_a_receive(world, pair):
+def test_l18_more_data_is_reported_without_a_receive(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     for _ in range(2):
         client.send(b"data")
         assert watched.is_set
@@ -146,9 +134,9 @@ def test_l20_data_taken_while_not_selected_reports_nothing(world):
     assert watched.seen() == 0
 
 
-def test_data_taken_while_not_selected_for_it_reports_nothing(world, pair):
+def test_data_taken_while_not_selected_for_it_reports_nothing(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     watched.select(spi.FD_CLOSE)
     client.send(b"data")
     world.settle()
@@ -158,9 +146,9 @@ def test_data_taken_while_not_selected_for_it_reports_nothing(world, pair):
     assert watched.seen() == 0
 
 
-def test_data_that_came_while_not_selected_is_reported(world, pair):
+def test_data_that_came_while_not_selected_is_reported(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     watched.select(spi.FD_CLOSE)
     client.send(b"data")
     assert watched.seen() == 0
@@ -169,17 +157,17 @@ def test_data_that_came_while_not_selected_is_reported(world, pair):
     assert watched.seen() == spi.FD_READ
 
 
-def test_peeking_enables_fd_read_again(world, pair):
+def test_peeking_enables_fd_read_again(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.send(b"data")
     watched.seen()
     spi.WSPRecv(watched.s, bytearray(1), spi.MSG_PEEK)
     assert watched.seen() == spi.FD_READ
 
 
-def test_a_receive_that_finds_nothing_reports_nothing(world, pair):
-    watched, _ = pair
+def test_a_receive_that_finds_nothing_reports_nothing(world, watched_pair):
+    watched, _ = watched_pair
     with fails("EWOULDBLOCK"):
         world.spi.WSPRecv(watched.s, bytearray(1))
     assert not watched.is_set
@@ -188,9 +176,9 @@ def test_a_receive_that_finds_nothing_reports_nothing(world, pair):
 # ---- FD_CLOSE
 
 
-def test_l24_the_peers_close_is_reported_once(world, pair):
+def test_l24_the_peers_close_is_reported_once(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.finish()
     assert watched.is_set
     events = watched.enum()
@@ -200,18 +188,18 @@ def test_l24_the_peers_close_is_reported_once(world, pair):
     assert watched.seen() == 0
 
 
-def test_l26_an_own_shutdown_reports_nothing(world, pair):
+def test_l26_an_own_shutdown_reports_nothing(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     spi.WSPShutdown(watched.s, spi.SD_BOTH)
     assert watched.seen() == 0
     client.finish()
     assert watched.seen() == spi.FD_CLOSE
 
 
-def test_l27_fd_close_comes_although_data_is_unread(world, pair):
+def test_l27_fd_close_comes_although_data_is_unread(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.send(b"data")
     client.finish()
     assert watched.seen() == spi.FD_READ | spi.FD_CLOSE
@@ -221,9 +209,9 @@ def test_l27_fd_close_comes_although_data_is_unread(world, pair):
     assert watched.seen() == 0
 
 
-def test_l29_a_reset_is_reported_as_10053(world, pair):
+def test_l29_a_reset_is_reported_as_10053(world, watched_pair):
     spi = world.spi
-    watched, client = pair
+    watched, client = watched_pair
     client.reset()
     assert watched.is_set
     events = watched.enum()
@@ -233,8 +221,8 @@ def test_l29_a_reset_is_reported_as_10053(world, pair):
         spi.WSPRecv(watched.s, bytearray(1))
 
 
-def test_an_own_close_reports_nothing(world, pair):
-    watched, _ = pair
+def test_an_own_close_reports_nothing(world, watched_pair):
+    watched, _ = watched_pair
     world.spi.WSPCloseSocket(watched.s)
     assert not watched.is_set
     with fails("ENOTSOCK"):

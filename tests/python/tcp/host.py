@@ -150,6 +150,22 @@ class Host:
         source = params.get("local_port") or application.info.local_port
         return self.peer.tcp(source, sport=port, v6=v6), application
 
+    def after_a_lost_syn(self, *, passive):
+        """A connection whose SYN, or SYN-ACK if passive, was sent twice: the peer and its user."""
+        if passive:
+            end = self.peer.tcp(PORT)
+            end.segment("S", options=[("MSS", 1000)])
+            end.expect("SA")
+            end.expect("SA", within=1.5)
+            end.segment("A")
+            return end, self.accept()
+        end, app = self.connect()
+        end.take()
+        end.ack = end.take(1.5).seq + 1
+        end.segment("SA", options=[("MSS", 1000)])
+        end.expect("A")
+        return end, app
+
     def in_state(self, state, **tcp):
         """A connection that the peer opened, brought to a state."""
         end, application = self.connection(**tcp)

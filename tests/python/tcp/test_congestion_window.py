@@ -64,20 +64,7 @@ def test_the_initial_window_is_as_configured(segments):
 @pytest.mark.parametrize("passive", [True, False])
 def test_after_a_lost_syn_it_is_one_segment(congestion, passive):
     with Host(tcp={"congestion": congestion}) as host:
-        if passive:
-            end = host.peer.tcp(80)
-            end.segment("S", options=[("MSS", 1000)])
-            end.expect("SA")
-            end.expect("SA", within=1.5)
-            end.segment("A")
-            app = host.accept()
-        else:
-            end, app = host.connect()
-            end.take()
-            syn = end.take(1.5)
-            end.ack = syn.seq + 1
-            end.segment("SA", options=[("MSS", 1000)])
-            end.expect("A")
+        end, app = host.after_a_lost_syn(passive=passive)
         app.option(OPT_NODELAY, 1)
         app.send(bytes(5000))
         end.expect("A")

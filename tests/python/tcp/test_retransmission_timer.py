@@ -210,19 +210,7 @@ def test_timestamps_give_a_sample_at_once(plain):
 @pytest.mark.parametrize("passive", [True, False])
 def test_after_a_lost_syn_data_starts_with_three_seconds(passive):
     with Host(tcp=NO_PROBE) as host:
-        if passive:
-            end = host.peer.tcp(80)
-            end.segment("S", options=[("MSS", 1000)])
-            end.expect("SA")
-            end.expect("SA", within=1.5)
-            end.segment("A")
-            app = host.accept()
-        else:
-            end, app = host.connect()
-            end.expect("S")
-            end.expect("S", within=1.5)
-            end.segment("SA", options=[("MSS", 1000)])
-            end.expect("A")
+        end, app = host.after_a_lost_syn(passive=passive)
         app.send(b"x")
         first = end.expect("PA", b"x")
         again = end.take(10)
