@@ -5,9 +5,10 @@
 /*
  * What is known of one received packet while its burst is being worked on: ip/ fills the first
  * part, tcp/ the second. Lives in the worker's scratch array for one burst; `mbuf` is freed by the
- * end of the burst unless somebody took it and set it to NULL. The whole packet lies in the mbuf's
- * first segment, also when it was reassembled from fragments. Numbers are host order. Seen from us:
- * local is the destination, peer the source.
+ * end of the burst unless somebody took it and set it to NULL. The headers lie in the mbuf's first
+ * segment; only the payload of TCP may go on in others. A device, or io/coalesce.h, may have made
+ * one packet of several segments: the mbuf says so. Numbers are host order. Seen from us: local is
+ * the destination, peer the source.
  */
 
 #include <stdint.h>

@@ -4,6 +4,8 @@
 #include "ip/state.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
+#include "wire/tcp_hdr.h"
 
 #define PREFETCH_AHEAD 4
 
@@ -93,6 +95,25 @@ take_loopback(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_packet *o
 	return pv_ip4_input(ctx, frame, out);
 }
 
+/* Is it whole TCP headers, with payload that may lie anywhere? (Untagged, nothing before TCP.) */
+static bool
+has_headers_in_front(const struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t tcp = PV_ETH_HDR_LEN;
+
+	if (m->data_len < PV_ETH_HDR_LEN + PV_IP4_HDR_LEN)
+		return false;
+	if (pv_ld16be(p + 12) == PV_ETHERTYPE_IP4 && p[tcp + 9] == PV_PROTO_TCP &&
+			(pv_ld16(p + tcp + 6) & PV_HTON16(0x3fff)) == 0)
+		tcp += (p[tcp] & 0xfu) * 4;
+	else if (pv_ld16be(p + 12) == PV_ETHERTYPE_IP6 && p[tcp + 6] == PV_PROTO_TCP)
+		tcp += PV_IP6_HDR_LEN;
+	else
+		return false;
+	return m->data_len >= tcp + PV_TCP_HDR_LEN && m->data_len >= tcp + (p[tcp + 12] >> 4) * 4u;
+}
+
 static bool
 take_one(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m, struct pv_packet *out)
 {
@@ -106,8 +127,9 @@ take_one(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m, struct pv_packet
 		pv_neigh_message(ctx, m);
 		return false;
 	}
-	if (m->nb_segs > 1 && rte_pktmbuf_linearize(m) == 0)
-		frame.len = m->data_len;
+	if (m->nb_segs > 1 && ((port != PV_PORT_LOOPBACK && has_headers_in_front(m)) ||
+					      rte_pktmbuf_linearize(m) == 0))
+		frame.len = (uint16_t)RTE_MIN(m->pkt_len, (uint32_t)UINT16_MAX);
 	if (port == PV_PORT_LOOPBACK)
 		return take_loopback(ctx, &frame, out);
 	return take_ethernet(ctx, &frame, out);

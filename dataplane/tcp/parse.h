@@ -20,6 +20,25 @@ pv_packet_mss(const struct pv_packet *packet)
 	return packet->is_v4 ? 536 : 1220;
 }
 
+/* The same of a packet that lies in several buffers. */
+static pv_cold uint64_t
+pv_parse_chain_sum(const struct pv_packet *packet, uint32_t len)
+{
+	const struct rte_mbuf *m = packet->mbuf;
+	uint32_t at = packet->l4_offset, done = 0;
+	uint64_t sum = 0;
+
+	for (; m != NULL && done < len; m = m->next, at = 0) {
+		uint32_t part = RTE_MIN(m->data_len - at, len - done);
+
+		sum = pv_csum_join(sum, done,
+				pv_csum_part(rte_pktmbuf_mtod_offset(m, const uint8_t *, at),
+						part));
+		done += part;
+	}
+	return sum;
+}
+
 /* The sums of the two usual lengths are written out. */
 static inline bool
 pv_parse_checksum(const struct pv_packet *packet, const uint8_t *p, uint32_t len)
@@ -32,7 +51,9 @@ pv_parse_checksum(const struct pv_packet *packet, const uint8_t *p, uint32_t len
 				PV_PROTO_TCP, (uint16_t)len);
 	else
 		sum = pv_csum_pseudo6(tuple->peer.b, tuple->local.b, PV_PROTO_TCP, len);
-	if (len == 32)
+	if (pv_unlikely(packet->mbuf->nb_segs != 1))
+		sum += pv_parse_chain_sum(packet, len);
+	else if (len == 32)
 		sum += pv_csum_part(p, 32);
 	else if (len == 40)
 		sum += pv_csum_part(p, 40);
