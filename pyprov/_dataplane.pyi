@@ -105,6 +105,7 @@ class PortConfig(Pointer):
     checksum_offload: int
     dad: int
     segmentation_offload: int
+    receive_offload: int
 
 class Config(Pointer):
     tcp: TcpConfig

@@ -71,10 +71,9 @@ struct pv_tcp_config {
 	uint32_t keepalive_idle, keepalive_interval, keepalive_count;
 	uint32_t user_timeout;        /* 0: none */
 	uint32_t challenge_ack_limit; /* a second, per worker */
-	uint32_t invalid_ack_limit;   /* milliseconds between two answers to invalid segments of a
-					 connection */
-	uint32_t reset_limit;         /* RSTs to unknown segments a second, per worker */
-	uint32_t mss_clamp;           /* 0: none */
+	uint32_t invalid_ack_limit; /* ms between two answers to a connection's invalid segments */
+	uint32_t reset_limit;       /* RSTs to unknown segments a second, per worker */
+	uint32_t mss_clamp;         /* 0: none */
 	uint32_t recv_buffer, recv_buffer_max, send_buffer,
 			send_buffer_max; /* bytes: initial and autotuning limit */
 	uint32_t epoch;                  /* seconds between two rotations of the cookie secret */
@@ -114,7 +113,8 @@ struct pv_port_config {
 	uint8_t checksum_offload;     /* 0: always in software */
 	uint8_t dad;                  /* duplicate address detection for IPv6 addresses */
 	uint8_t segmentation_offload; /* 0: every segment is made here */
-	uint8_t pad[3];
+	uint8_t receive_offload;      /* 1: the device, or io/, puts segments together */
+	uint8_t pad[2];
 };
 
 struct pv_config {

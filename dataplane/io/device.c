@@ -198,6 +198,11 @@ choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info,
 		return;
 	conf->rxmode.offloads |= rx & info->rx_offload_capa;
 	conf->txmode.offloads |= tx & info->tx_offload_capa;
+	if (c->receive_offload && (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0) {
+		conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TCP_LRO |
+					 (RTE_ETH_RX_OFFLOAD_SCATTER & info->rx_offload_capa);
+		conf->rxmode.max_lro_pkt_size = info->max_lro_pkt_size;
+	}
 }
 
 static void
@@ -283,10 +288,12 @@ set_redirection(const struct pv_port *port, const struct rte_eth_dev_info *info)
 }
 
 static void
-note_offloads(struct pv_port *port, uint64_t tx)
+note_offloads(struct pv_port *port, uint64_t rx, uint64_t tx)
 {
 	const uint64_t cutting = RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 
+	if ((rx & RTE_ETH_RX_OFFLOAD_TCP_LRO) != 0)
+		port->coalesce = 0;
 	port->facts.tx_ip_checksum = (tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0;
 	port->facts.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
 	/* A tap's driver counts the link header to the MTU when it cuts, so that no full segment
@@ -321,7 +328,7 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 	if (rc != 0)
 		return rc;
 	rte_eth_dev_set_mtu(port->ethdev, c->mtu); /* refused where it can't be changed */
-	note_offloads(port, conf.txmode.offloads);
+	note_offloads(port, conf.rxmode.offloads, conf.txmode.offloads);
 	return 0;
 }
 

@@ -37,6 +37,7 @@ pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *confi
 
 	*port = (struct pv_port){ .index = index, .ethdev = PV_NO_ETHDEV, .far = PV_NO_ETHDEV };
 	set_facts(port, c);
+	port->coalesce = c->receive_offload;
 	if (config->step) {
 		port->kind = PV_PORT_STEP;
 		if (c->segmentation_offload) {

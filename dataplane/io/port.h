@@ -31,7 +31,7 @@ struct pv_port {
 	uint16_t far;    /* ring: the other end's number */
 	uint16_t n_rx, n_tx;
 	uint8_t ring_end; /* ring: which end is ours */
-	uint8_t pad;
+	uint8_t coalesce; /* received segments are put together here: the device doesn't */
 	struct pv_port_facts facts;
 	struct pv_step_port *step; /* io/step.h */
 	struct pv_ring_wire *ring; /* io/ring.h */

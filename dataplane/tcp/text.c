@@ -7,6 +7,18 @@
 #include "ip/ip.h"
 #include "tcp/established.h"
 
+/* Payload of each of the segments that a device made this one of; its own where it is one. */
+static uint32_t
+unit_of(const struct pv_packet *p)
+{
+	const struct rte_mbuf *m = p->mbuf;
+
+	if (pv_likely((m->ol_flags & RTE_MBUF_F_RX_LRO) == 0) || m->tso_segsz == 0 ||
+			m->tso_segsz > p->payload_len)
+		return p->payload_len;
+	return m->tso_segsz;
+}
+
 /* Congestion marks (RFC 3168 6.1.3): echoed on every ACK until CWR comes. */
 static void
 take_ecn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
@@ -155,7 +167,7 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 }
 
 static enum pv_counter
-out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p, uint32_t segments)
 {
 	struct pv_conn_data *d = pcb->data;
 	struct pv_piece segment = {
@@ -176,10 +188,12 @@ out_of_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	/* Who counts duplicate ACKs gets one for each segment (RFC 5681 4.2); that of a FIN
 	 * follows.
 	 */
-	if ((pcb->flags & PV_PCB_SACK) == 0 && (p->flags & PV_TCP_FIN) == 0)
-		pv_ack_send(ctx, pcb);
-	else
+	if ((pcb->flags & PV_PCB_SACK) == 0 && (p->flags & PV_TCP_FIN) == 0) {
+		for (; segments > 0; segments--)
+			pv_ack_send(ctx, pcb);
+	} else {
 		pv_ack_now(ctx, pcb);
+	}
 	if (kept == PV_KEPT)
 		return PV_C_TCP_OUT_OF_ORDER;
 	return kept == PV_KEPT_NONE ? PV_C_TCP_DUPLICATE : PV_C_TCP_BEYOND_BUFFER;
@@ -189,6 +203,7 @@ enum pv_counter
 pv_text(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
+	uint32_t unit, segments;
 
 	if (pv_unlikely((pcb->flags & PV_PCB_FIN_RECEIVED) != 0))
 		return PV_C_TCP_AFTER_FIN;
@@ -203,15 +218,18 @@ pv_text(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		if (pv_seq_gt(p->seq + p->payload_len, d->fin_seq))
 			p->payload_len = (uint16_t)(d->fin_seq - p->seq);
 	}
-	if (p->payload_len > d->peer_mss)
-		d->peer_mss = p->payload_len;
+	unit = unit_of(p);
+	segments = pv_likely(unit == p->payload_len) ? 1 : (p->payload_len + unit - 1) / unit;
+	if (unit > d->peer_mss)
+		d->peer_mss = (uint16_t)unit;
 	d->last_data = ctx->now;
-	d->stats.data_segs_in++;
+	d->stats.data_segs_in += segments;
+	d->stats.segs_in += segments - 1;
 	if (pv_unlikely((pcb->flags & PV_PCB_ECN) != 0))
 		take_ecn(ctx, pcb, p);
 	if (pv_likely(p->seq == pcb->rcv_nxt))
 		return in_order(ctx, pcb, p);
-	return out_of_order(ctx, pcb, p);
+	return out_of_order(ctx, pcb, p, segments);
 }
 
 bool

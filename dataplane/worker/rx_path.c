@@ -3,6 +3,7 @@
 
 #include <rte_mbuf.h>
 
+#include "io/coalesce.h"
 #include "io/handover.h"
 #include "ip/ip.h"
 #include "wire/byteorder.h"
@@ -23,6 +24,15 @@ count_arrivals(struct pv_ctx *ctx, struct rte_mbuf *const *frames, uint32_t n)
 		bytes += frames[i]->pkt_len;
 	pv_count_n(&ctx->counters, PV_C_RX_FRAMES, n);
 	pv_count_n(&ctx->counters, PV_C_RX_BYTES, bytes);
+}
+
+static uint32_t
+coalesce(struct pv_ctx *ctx, struct rte_mbuf **frames, uint32_t n)
+{
+	uint32_t left = pv_coalesce(frames, n);
+
+	pv_count_n(&ctx->counters, PV_C_RX_COALESCED, n - left);
+	return left;
 }
 
 static uint8_t
@@ -93,7 +103,7 @@ from_device(struct pv_worker *w, struct pv_port *port)
 		if (n == 0)
 			break;
 		count_arrivals(&w->ctx, frames, n);
-		to_tcp(w, port->index, frames, n);
+		to_tcp(w, port->index, frames, port->coalesce ? coalesce(&w->ctx, frames, n) : n);
 		work += n;
 	}
 	return work;

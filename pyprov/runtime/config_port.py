@@ -191,6 +191,8 @@ class Port:
         checksum_offload: Whether the device computes checksums where it can.
         segmentation_offload: Whether the device cuts large segments where it can and computes
             checksums.
+        receive_offload: Whether received segments that follow each other are put together, by the
+            device where it can (LRO), else before TCP sees them.
         dad: Whether an IPv6 address is probed for before it is used.
         wire: On "ring": the emulated wire behind it, whose other end is a port of the same process.
     """
@@ -213,6 +215,7 @@ class Port:
     )
     checksum_offload: bool = flag(default=True)
     segmentation_offload: bool = flag(default=True)
+    receive_offload: bool = flag(default=False)
     dad: bool = flag(default=True)
     wire: WireEnd = parsed_by(WireEnd, read_wire)  # noqa: RUF009 - makes a field
 

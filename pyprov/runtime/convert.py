@@ -144,6 +144,7 @@ def _fill_port(record: PortConfig, port: Port) -> None:
     record.queues = port.queues
     record.checksum_offload = port.checksum_offload
     record.segmentation_offload = port.segmentation_offload
+    record.receive_offload = port.receive_offload
     record.dad = port.dad
 
 

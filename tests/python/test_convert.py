@@ -74,6 +74,7 @@ def test_a_port_is_written_out(ffi, record):
         "queues": 3,
         "checksum_offload": False,
         "segmentation_offload": False,
+        "receive_offload": True,
     }
     made = filled(record, {"port": [{"device": "ring"}, port]}).port[1]
     v4 = bytes(10) + b"\xff\xff\x0a\x09\x00"
@@ -90,6 +91,7 @@ def test_a_port_is_written_out(ffi, record):
     assert list(made.vlan)[:3] == [5, 6, 0]
     assert (made.mtu, made.rate, made.queues) == (9000, 25 * 10**9, 3)
     assert (made.checksum_offload, made.segmentation_offload, made.dad) == (0, 0, 1)
+    assert made.receive_offload == 1
 
 
 def test_no_field_of_a_port_is_forgotten(ffi):

@@ -44,6 +44,7 @@ class Setup:
         ipv6: the connections' family.
         service: of the far end.
         config: further configuration, a file.
+        coalesce: whether what is received is put together before TCP.
     """
 
     wire: str
@@ -52,6 +53,7 @@ class Setup:
     ipv6: bool
     service: Service
     config: Path | None = None
+    coalesce: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def tables(setup: Setup, end: int, folder: str) -> dict[str, object]:
         ],
         "dad": False,
         "mtu": setup.mtu,
+        "receive_offload": setup.coalesce,
     }
     room = setup.flows + 1024
     provider: dict[str, object] = {

@@ -38,6 +38,7 @@ def add_wire_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mtu", type=int, default=1500)
     parser.add_argument("--ipv6", action="store_true")
     parser.add_argument("--wire", choices=WIRES, default="ring", help="ring: in one process")
+    parser.add_argument("--coalesce", action="store_true", help="with receive_offload")
 
 
 def setup_of(arguments: argparse.Namespace, service: Service) -> Setup:
@@ -49,6 +50,7 @@ def setup_of(arguments: argparse.Namespace, service: Service) -> Setup:
         ipv6=arguments.ipv6,
         service=service,
         config=cast("Path | None", arguments.config),
+        coalesce=arguments.coalesce,
     )
 
 
@@ -105,6 +107,7 @@ def document_of(
         "wire": arguments.wire,
         "flows": arguments.flows,
         "mtu": arguments.mtu,
+        "coalesce": arguments.coalesce,
         "family": 6 if arguments.ipv6 else 4,
         "retransmitted": counters["TCP_RETRANSMITTED"],
         "dropped": counters["TX_DROPPED"],
