@@ -65,12 +65,6 @@ struct pv_tuple {
 	uint16_t local_port, peer_port;
 };
 
-static inline bool
-pv_tuple_equal(const struct pv_tuple *a, const struct pv_tuple *b)
-{
-	return memcmp(a, b, sizeof(*a)) == 0;
-}
-
 static inline uint64_t
 pv_handle_make(uint8_t worker, uint32_t index, uint32_t generation)
 {

@@ -100,11 +100,4 @@ pv_arp_is_probe(const struct pv_arp *arp)
 	return arp->op == PV_ARP_REQUEST && arp->spa == 0;
 }
 
-/* Tells everybody the sender's own address (RFC 5227 2.3; as request or reply). */
-static inline bool
-pv_arp_is_gratuitous(const struct pv_arp *arp)
-{
-	return arp->spa != 0 && arp->spa == arp->tpa;
-}
-
 #endif

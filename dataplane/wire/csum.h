@@ -178,13 +178,4 @@ pv_csum_update16(pv_be16 csum, pv_be16 was, pv_be16 is)
 	return pv_csum_finish(sum + (uint16_t)~was + is);
 }
 
-/* The same for 32 bits. */
-static inline pv_be16
-pv_csum_update32(pv_be16 csum, pv_be32 was, pv_be32 is)
-{
-	uint64_t sum = (uint16_t)~csum;
-
-	return pv_csum_finish(sum + (uint32_t)~was + is);
-}
-
 #endif

@@ -124,12 +124,6 @@ pv_eth_is_multicast(const uint8_t a[6])
 }
 
 static inline bool
-pv_eth_is_broadcast(const uint8_t a[6])
-{
-	return pv_ld32(a) == UINT32_MAX && pv_ld16(a + 4) == UINT16_MAX;
-}
-
-static inline bool
 pv_eth_is_zero(const uint8_t a[6])
 {
 	return pv_ld32(a) == 0 && pv_ld16(a + 4) == 0;
@@ -139,14 +133,6 @@ static inline bool
 pv_eth_equal(const uint8_t a[6], const uint8_t b[6])
 {
 	return pv_ld32(a) == pv_ld32(b) && pv_ld16(a + 4) == pv_ld16(b + 4);
-}
-
-/* The group address of an IPv4 multicast destination (RFC 1112 6.4). */
-static inline void
-pv_eth_of_multicast4(uint8_t a[6], pv_be32 group)
-{
-	pv_st16be(a, 0x0100);
-	pv_st32be(a + 2, 0x5e000000 | (pv_ntoh32(group) & 0x007fffff));
 }
 
 /* The group address of an IPv6 multicast destination (RFC 2464 7). */

@@ -69,12 +69,6 @@ pv_ip4_is_fragment(const struct pv_ip4 *ip)
 	return (ip->flags & PV_IP4_MF) != 0 || ip->frag_off != 0;
 }
 
-static inline bool
-pv_ip4_has_options(const struct pv_ip4 *ip)
-{
-	return ip->hdr_len > PV_IP4_HDR_LEN;
-}
-
 static inline uint16_t
 pv_ip4_payload_len(const struct pv_ip4 *ip)
 {
@@ -149,24 +143,10 @@ pv_ip4_build(uint8_t *p, const struct pv_ip4 *ip)
 	pv_st16(p + 10, pv_csum(p, PV_IP4_HDR_LEN));
 }
 
-/* 0.0.0.0/8, "this network". */
-static inline bool
-pv_ip4_is_zero_net(pv_be32 a)
-{
-	return pv_ntoh32(a) >> 24 == 0;
-}
-
 static inline bool
 pv_ip4_is_loopback(pv_be32 a)
 {
 	return pv_ntoh32(a) >> 24 == 127;
-}
-
-/* 169.254.0.0/16 (RFC 3927). */
-static inline bool
-pv_ip4_is_link_local(pv_be32 a)
-{
-	return pv_ntoh32(a) >> 16 == 0xa9fe;
 }
 
 static inline bool
@@ -180,13 +160,6 @@ static inline bool
 pv_ip4_is_broadcast(pv_be32 a)
 {
 	return a == UINT32_MAX;
-}
-
-/* 240.0.0.0/4, reserved; holds the limited broadcast. */
-static inline bool
-pv_ip4_is_class_e(pv_be32 a)
-{
-	return pv_ntoh32(a) >> 28 == 0xf;
 }
 
 /*

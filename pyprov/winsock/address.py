@@ -141,11 +141,6 @@ class Address:
             return self.packed[0] & 0xF0 == 0xE0
         return self.packed[0] == 0xFF
 
-    @property
-    def is_broadcast(self) -> bool:
-        """Whether this is 255.255.255.255."""
-        return self.family == AF_INET and self.packed == b"\xff\xff\xff\xff"
-
 
 def address_to_string(address: object, capacity: int | None = None) -> str:
     """Spell an address as WSPAddressToString does.

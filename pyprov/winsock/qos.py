@@ -168,14 +168,6 @@ class QOS:
             ReceivingFlowspec=replace(self.ReceivingFlowspec),
         )
 
-    def swapped(self) -> Self:
-        """Return a copy in the perspective of the other side."""
-        return replace(
-            self,
-            SendingFlowspec=replace(self.ReceivingFlowspec),
-            ReceivingFlowspec=replace(self.SendingFlowspec),
-        )
-
     def check(self) -> None:
         """Raise what is wrong with it as a request.
 
@@ -202,11 +194,6 @@ def service_type(value: int) -> int:
     if plain not in _REQUESTABLE | {service.SERVICETYPE_NETWORK_UNAVAILABLE}:
         raise WSAError(WSA_QOS_ESERVICETYPE, f"{value:#x} is no service type")
     return plain
-
-
-def dscp_of(flowspec: FLOWSPEC) -> int:
-    """Return the code point that packets of a flowspec carry, 0 to 63."""
-    return DSCP.get(flowspec.kind(), 0)
 
 
 FLOWSPEC_FIELDS = tuple(part.name for part in fields(FLOWSPEC))

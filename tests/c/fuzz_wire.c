@@ -184,7 +184,7 @@ try_ip4(const uint8_t *p, size_t n)
 	if (pv_ip4_parse(p, n, false, &ip) != PV_IP4_OK)
 		return;
 	demand(ip.hdr_len >= PV_IP4_HDR_LEN && ip.hdr_len <= ip.total_len && ip.total_len <= n);
-	if (!pv_ip4_has_options(&ip)) {
+	if (ip.hdr_len == PV_IP4_HDR_LEN) {
 		pv_ip4_build(built, &ip);
 		demand(memcmp(built, p, 10) == 0 && memcmp(built + 12, p + 12, 8) == 0);
 		back = ip;

@@ -141,13 +141,9 @@ test_update(void)
 	for (unsigned int i = 0; i < 20000; i++) {
 		uint8_t *p = room + 64 * (i % 1000);
 		pv_be16 csum = pv_csum(p, 40), was = pv_ld16(p + 6);
-		pv_be32 was32 = pv_ld32(p + 12);
 
 		pv_st16(p + 6, i % 3 == 0 ? was : (pv_be16)pv_rng_u64(&rng));
 		csum = pv_csum_update16(csum, was, pv_ld16(p + 6));
-		wrong += csum != pv_csum(p, 40);
-		pv_st32(p + 12, i % 5 == 0 ? ~was32 : (pv_be32)pv_rng_u64(&rng));
-		csum = pv_csum_update32(csum, was32, pv_ld32(p + 12));
 		wrong += csum != pv_csum(p, 40);
 	}
 	CHECK_EQ(wrong, 0, "20,000 incremental updates equal full ones");

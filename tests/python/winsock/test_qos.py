@@ -15,11 +15,11 @@ from pyprov.winsock.provider_specific import (
     parse_objects,
 )
 from pyprov.winsock.qos import (
+    DSCP,
     FLOWSPEC,
     FLOWSPEC_FIELDS,
     PRIORITY_8021P,
     QOS,
-    dscp_of,
     service_type,
 )
 from pyprov.winsock.service import (
@@ -102,12 +102,11 @@ def test_missing_provider_specific_bytes_have_their_own_error():
     assert code_of(lambda: QOS.unpack(packed[:-1])) == codes.WSA_QOS_EPROVSPECBUF
 
 
-def test_swapped_and_copy_share_nothing():
+def test_a_copy_shares_nothing():
     qos = QOS(FLOWSPEC(TokenRate=1), FLOWSPEC(TokenRate=2), b"x")
-    other, copy = qos.swapped(), qos.copy()
-    assert (other.SendingFlowspec.TokenRate, other.ReceivingFlowspec.TokenRate) == (2, 1)
-    assert other.swapped() == qos == copy
-    copy.SendingFlowspec.TokenRate = other.SendingFlowspec.TokenRate = 9
+    copy = qos.copy()
+    assert copy == qos
+    copy.SendingFlowspec.TokenRate = copy.ReceivingFlowspec.TokenRate = 9
     assert (qos.SendingFlowspec.TokenRate, qos.ReceivingFlowspec.TokenRate) == (1, 2)
 
 
@@ -247,14 +246,14 @@ def test_any_bytes_are_objects_or_a_qos_error(data):
     ],
 )
 def test_r12_code_points(kind, dscp, priority):
-    assert dscp_of(FLOWSPEC(ServiceType=kind)) == dscp
-    assert dscp_of(FLOWSPEC(ServiceType=kind | service.SERVICE_NO_TRAFFIC_CONTROL)) == dscp
+    assert DSCP[FLOWSPEC(ServiceType=kind).kind()] == dscp
+    assert DSCP[FLOWSPEC(ServiceType=kind | service.SERVICE_NO_TRAFFIC_CONTROL).kind()] == dscp
     assert PRIORITY_8021P[kind] == priority
 
 
 @pytest.mark.parametrize("kind", [SERVICETYPE_NOCHANGE, SERVICETYPE_NOTRAFFIC, 5])
 def test_r12_other_types_travel_as_best_effort(kind):
-    assert dscp_of(FLOWSPEC(ServiceType=kind)) == 0
+    assert DSCP.get(FLOWSPEC(ServiceType=kind).kind(), 0) == 0
 
 
 def test_r10_the_well_known_templates():
@@ -263,7 +262,7 @@ def test_r10_the_well_known_templates():
     for name in WELL_KNOWN:
         qos = well_known(name)
         qos.check()
-        assert qos == qos.swapped()
+        assert qos.SendingFlowspec == qos.ReceivingFlowspec
         assert qos.SendingFlowspec is not qos.ReceivingFlowspec
         assert qos.SendingFlowspec.TokenBucketSize >= qos.SendingFlowspec.MaxSduSize
 
