@@ -288,7 +288,7 @@ def forget_connection(control: Control, socket: Socket, state: State) -> int:
     """Take a socket's connection away from it, under `Control.lock`; returns the handle."""
     handle, socket.handle = socket.handle, 0
     socket.state = state
-    socket.status = socket.request = socket.peer = None
+    socket.status = socket.request = socket.peer = socket.local = None
     socket.shut = socket.connected_ns = 0
     if socket.bound is None and socket.binding is not None:
         control.bindings.release(socket.binding)
@@ -339,7 +339,7 @@ def check_accept(
         raise WSAError(WSAEINVAL, "the accepting socket is bound, connected or in use")
     if acceptor.profile.family != listener.profile.family:
         raise WSAError(WSAEINVAL, "the sockets are of different address families")
-    if not remote_len:
+    if not isinstance(remote_len, int) or not remote_len:
         raise WSAError(WSAEFAULT, "there is no room for the peer's address")
 
 

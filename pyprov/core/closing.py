@@ -13,9 +13,10 @@ from pyprov.core.notification import forget
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
-from pyprov.winsock.codes import WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
+from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
 from pyprov.winsock.constants import SD_BOTH, SD_RECEIVE, SD_SEND
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.structs import WSABUF
 
 if TYPE_CHECKING:
     from pyprov.core.control import Control
@@ -29,7 +30,7 @@ _DIRECTIONS = {
 }
 
 
-def shutdown(control: Control, socket: Socket, how: object, data: bytes | None = None) -> None:
+def shutdown(control: Control, socket: Socket, how: object, data: object = None) -> None:
     """End one or both directions of a connection; never blocks.
 
     Args:
@@ -39,13 +40,11 @@ def shutdown(control: Control, socket: Socket, how: object, data: bytes | None =
         data: goes with the FIN.
 
     Raises:
-        WSAError: WSAENOTCONN, WSAEINVAL for a `how` that is none.
+        WSAError: WSAENOTCONN, WSAEINVAL for a `how` that is none, WSAEFAULT for data that is none
+            or too long.
     """
-    if socket.state is State.CONNECTING:
-        poll_connect(control, socket)
-    check(Call.SHUTDOWN, socket.state)
-    if socket.lanes is not None and socket.lanes.context is socket:
-        raise WSAError(WSAENOTCONN, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
+    _check_connected(socket)
+    content = None if data is None else conndata.as_bytes(data)
     wanted = _DIRECTIONS.get(how) if isinstance(how, int) else None
     if wanted is None:
         raise WSAError(WSAEINVAL, f"{how!r} is none of SD_RECEIVE, SD_SEND, SD_BOTH")
@@ -59,12 +58,39 @@ def shutdown(control: Control, socket: Socket, how: object, data: bytes | None =
             new &= ~SHUT_RECEIVE
     try:
         if new & SHUT_SEND:
-            conndata.send_parting(control, socket, data)
+            conndata.send_parting(control, socket, content)
             control.dataplane.shutdown_send(socket.handle)
         if new & SHUT_RECEIVE:
             control.dataplane.shutdown_receive(socket.handle)
     except DataplaneError as error:
+        if socket.state is not State.CLOSED and control.status(socket).error:
+            return  # the connection has ended, and both directions with it
         raise translate(error) from error
+
+
+def receive_parting(control: Control, socket: Socket, data: object) -> None:
+    """End receiving, and fetch what came with the peer's FIN unless `data` is None.
+
+    Raises:
+        WSAError: WSAENOTCONN, WSAEFAULT for what is no WSABUF or has too little room.
+    """
+    _check_connected(socket)
+    if not isinstance(data, (WSABUF, type(None))):
+        raise WSAError(WSAEFAULT, f"{data!r} is no WSABUF")
+    shutdown(control, socket, SD_RECEIVE)
+    if data is None:
+        return
+    content = conndata.parting_of_peer(control, socket)
+    if len(content) > data.capacity:
+        raise WSAError(WSAEFAULT, f"{len(content)} bytes of disconnect data do not fit")
+    data.write(content)
+
+
+def _check_connected(socket: Socket) -> None:
+    """Raise WSAENOTCONN unless there is a connection that can be shut down."""
+    check(Call.SHUTDOWN, socket.state)
+    if socket.lanes is not None and socket.lanes.context is socket:
+        raise WSAError(WSAENOTCONN, "SO_UPDATE_CONNECT_CONTEXT is yet to come")
 
 
 def close(control: Control, s: int, socket: Socket) -> None:
@@ -75,6 +101,8 @@ def close(control: Control, s: int, socket: Socket) -> None:
             WSAENOTSOCK if another thread was faster.
     """
     linger = socket.options.linger
+    if linger.l_onoff and socket.state is State.CONNECTING:
+        poll_connect(control, socket)
     span = linger.l_linger if linger.l_onoff and socket.state is State.CONNECTED else 0
     if span and not socket.blocking and socket.descriptors == 1:
         raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")

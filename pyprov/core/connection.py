@@ -49,6 +49,7 @@ def poll_connect(control: Control, socket: Socket) -> None:
         qos.forget(control, socket)
         let_go(control, handle)
     elif not code:
+        socket.local = local_name(control, socket)
         sockopt.apply(control, socket)
         negotiation.begin(control, socket)
 
@@ -85,10 +86,12 @@ def let_go(control: Control, handle: int) -> None:
         return  # it has gone by itself
 
 
-def local_name(control: Control, socket: Socket) -> SockAddr:
-    """Return the local address of a connection that WSPConnect made."""
+def local_name(control: Control, socket: Socket) -> SockAddr | None:
+    """Return the local address of a connection that WSPConnect makes, None if it has just ended."""
     try:
         info = control.dataplane.info(socket.handle)
     except DataplaneError as error:
+        if error.error in {-errno.ENOTCONN, -errno.EBADF}:
+            return None
         raise translate(error) from error
     return to_sockaddr(socket.profile.family, info.local, info.local_port)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.sockopt import change
@@ -22,7 +21,6 @@ from pyprov.winsock.structs import TCP_INITIAL_RTO_PARAMETERS, tcp_keepalive
 from pyprov.winsock.tcp_info import TCPSTATE, TCP_INFO_v0, TCP_INFO_v1
 
 if TYPE_CHECKING:
-    from pyprov.core.control import Control
     from pyprov.core.ioctl import IoctlCall
     from pyprov.core.port import Info
     from pyprov.core.socket import Socket
@@ -117,7 +115,7 @@ def send_backlog(call: IoctlCall) -> int:
     Raises:
         WSAError: WSAENOTCONN.
     """
-    _connected(call.control, call.socket)
+    _check_connected(call.socket)
     return BACKLOG
 
 
@@ -137,7 +135,7 @@ def statistics(call: IoctlCall) -> TCP_INFO_v0:
     if call.value not in {0, 1}:
         raise WSAError(WSAEINVAL, f"there is no version {call.value}")
     control, socket = call.control, call.socket
-    _connected(control, socket)
+    _check_connected(socket)
     try:
         info = control.dataplane.info(socket.handle)
     except DataplaneError as error:
@@ -150,9 +148,7 @@ def statistics(call: IoctlCall) -> TCP_INFO_v0:
     return found
 
 
-def _connected(control: Control, socket: Socket) -> None:
-    if socket.state is State.CONNECTING:
-        poll_connect(control, socket)
+def _check_connected(socket: Socket) -> None:
     if socket.state is not State.CONNECTED:
         raise WSAError(WSAENOTCONN)
 

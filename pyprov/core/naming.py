@@ -60,8 +60,12 @@ def sock_name(control: Control, socket: Socket) -> SockAddr:
         if socket.lanes is not None and socket.lanes.context is not None:
             raise WSAError(WSAEINVAL, "SO_UPDATE_ACCEPT_CONTEXT is yet to come")
         return to_sockaddr(socket.profile.family, request.local, request.local_port)
+    if socket.local is not None:
+        return socket.local
     if socket.state in {State.CONNECTING, State.CONNECTING_EX, State.CONNECTED}:
-        return local_name(control, socket)
+        name = local_name(control, socket)
+        if name is not None:
+            return name
     if socket.bound is None:
         raise WSAError(WSAEINVAL, "the socket is not bound")
     return socket.bound.to_tuple()

@@ -6,7 +6,6 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import naming
-from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.port import URGENT_AHEAD, URGENT_WAITS, DataplaneError
 from pyprov.core.states import State
@@ -47,8 +46,7 @@ def dont_linger(control: Control, socket: Socket) -> int:
 
 def error(control: Control, socket: Socket) -> int:
     """SO_ERROR: how an asynchronous connect failed; reading it changes nothing."""
-    if socket.state is State.CONNECTING:
-        poll_connect(control, socket)
+    del control
     return int(socket.error)
 
 
@@ -95,8 +93,6 @@ def protocol_info(control: Control, socket: Socket) -> WSAPROTOCOL_INFOW:
 
 def connect_time(control: Control, socket: Socket) -> int:
     """SO_CONNECT_TIME: whole seconds since the connection was made."""
-    if socket.state is State.CONNECTING:
-        poll_connect(control, socket)
     if socket.state is not State.CONNECTED:
         return NOT_CONNECTED
     return max(control.dataplane.now() - socket.connected_ns, 0) // _SECOND_NS
@@ -198,8 +194,6 @@ def no_bytes(control: Control, socket: Socket) -> bytes:
 
 def _info(control: Control, socket: Socket) -> Info | None:
     """Return what the dataplane knows of a connection, None without one."""
-    if socket.state is State.CONNECTING:
-        poll_connect(control, socket)
     if socket.state is not State.CONNECTED or control.status(socket).error:
         return None
     try:

@@ -76,6 +76,7 @@ class Socket:
         bound: what WSPBind bound, with the port that it chose.
         request: the connection request that an accepted socket came from.
         peer: the peer's address, None without one.
+        local: the local address of a connection that WSPConnect made, None without one.
         before_connect: the state that a failed connect leads back to.
         failed: the last connect failed, and no other has begun.
         binding: its entry in the table of bound ports, None if it has none.
@@ -110,6 +111,7 @@ class Socket:
         "group",
         "handle",
         "lanes",
+        "local",
         "options",
         "peer",
         "profile",
@@ -136,6 +138,7 @@ class Socket:
         self.before_connect = State.OPEN
         self.failed = False
         self.peer: SockAddr | None = None
+        self.local: SockAddr | None = None
         self.binding: Binding | None = None
         self.deferred: tuple[int, ...] = ()
         self.deciding: list[int] = _NOBODY

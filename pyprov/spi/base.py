@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyprov.core.connection import poll_connect
+from pyprov.core.states import State
 from pyprov.winsock.codes import WSAENOTSOCK, WSANOTINITIALISED
 from pyprov.winsock.errors import WSAError
 
@@ -36,8 +38,15 @@ class Calls:
             raise WSAError(WSANOTINITIALISED)
         try:
             socket = control.sockets.find(s)  # type: ignore[call-overload] # whatever was given
-        except TypeError:
+        except (TypeError, ValueError):  # it cannot be hashed
             socket = None
         if socket is None:
             raise WSAError(WSAENOTSOCK, f"{s!r} is no socket")
+        return control, socket
+
+    def _follow(self, s: object) -> tuple[Control, Socket]:
+        """Do as `_find`, for calls that do not look themselves whether a connect has ended."""
+        control, socket = self._find(s)
+        if socket.state is State.CONNECTING:
+            poll_connect(control, socket)
         return control, socket

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core import closing, conndata, connecting
+from pyprov.core import closing, connecting
 from pyprov.spi.base import Calls
-from pyprov.winsock.codes import WSAEFAULT, WSAEOPNOTSUPP
-from pyprov.winsock.constants import SD_RECEIVE, SD_SEND
+from pyprov.winsock.codes import WSAEOPNOTSUPP
+from pyprov.winsock.constants import SD_SEND
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
@@ -73,21 +73,15 @@ class ConnectingCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEFAULT for data that is too long.
         """
-        control, socket = self._find(s)
-        content = None if data is None else conndata.as_bytes(data)
-        closing.shutdown(control, socket, SD_SEND, content)
+        control, socket = self._follow(s)
+        closing.shutdown(control, socket, SD_SEND, data)
 
     def WSPRecvDisconnect(self, s: int, data: WSABUF | None = None) -> None:
         """End receiving; like WSPShutdown(s, SD_RECEIVE), and fetch the peer's disconnect data.
 
         Raises:
-            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEFAULT if the data does not fit.
+            WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEFAULT for what is no WSABUF, or if the data does
+                not fit.
         """
-        control, socket = self._find(s)
-        closing.shutdown(control, socket, SD_RECEIVE)
-        if data is None:
-            return
-        content = conndata.parting_of_peer(control, socket)
-        if len(content) > data.capacity:
-            raise WSAError(WSAEFAULT, f"{len(content)} bytes of disconnect data do not fit")
-        data.write(content)
+        control, socket = self._follow(s)
+        closing.receive_parting(control, socket, data)

@@ -70,8 +70,8 @@ class ExtensionCalls(Calls):
                 that does not listen, or an acceptor in use; WSAEFAULT. It may end with
                 WSA_OPERATION_ABORTED, WSAECONNRESET, or 122 if an address has too little room.
         """
-        control, listening = self._find(listener)
-        _, accepting = self._find(acceptor)
+        control, listening = self._follow(listener)
+        _, accepting = self._follow(acceptor)
         acceptex.check_accept(listening, accepting, overlapped, remote_len)
         slots = acceptex.cut(buffer, receive_len, local_len, remote_len)
         if slots.data.readonly:
@@ -108,7 +108,7 @@ class ExtensionCalls(Calls):
                 WSAEISCONN; WSA_INVALID_PARAMETER without a structure; WSAEFAULT; those of
                 WSPConnect for the name.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         return connectex.connect_ex(control, socket, name, data, overlapped)
 
     def DisconnectEx(self, s: int, overlapped: WSAOVERLAPPED | None = None, flags: int = 0) -> None:
@@ -123,7 +123,7 @@ class ExtensionCalls(Calls):
             WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEINVAL for other flags, WSAEINTR. Requests that
                 wait on the socket end with WSAECONNABORTED.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         connectex.disconnect_ex(control, socket, overlapped, flags)
 
     def TransmitFile(
@@ -159,7 +159,7 @@ class ExtensionCalls(Calls):
                 WSA_INVALID_PARAMETER for numbers that are none; WSAEINVAL for other flags;
                 WSASYSCALLFAILURE if the file cannot be read.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         source = (file, count, per_send)
         return transmit.transmit_file(control, socket, source, (head, tail), overlapped, flags)
 
@@ -172,7 +172,7 @@ class ExtensionCalls(Calls):
         Raises:
             WSAError: those of WSPRecv; WSAEFAULT for what is no WSAMSG.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         return transmit.receive_message(control, socket, msg, overlapped)
 
     def _extension(self, call: IoctlCall) -> object:

@@ -52,7 +52,7 @@ class IoctlCalls(ExtensionCalls):
                 output that does not fit (`needed` says what would); WSAEINVAL; what the code itself
                 answers.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         if overlapped is None or not socket.profile.overlapped:
             return dispatch(self._ioctls, IoctlCall(control, socket, s, value), code, outlen)
         request = new_request(control, socket, overlapped, routine)

@@ -28,7 +28,7 @@ class ListeningCalls(Calls):
             WSAError: WSAENOTSOCK, WSAEINVAL on an unbound socket, WSAEISCONN, WSAEADDRINUSE,
                 WSAENOBUFS.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         listening.listen(control, socket, backlog)
 
     def WSPAccept(

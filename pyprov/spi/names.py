@@ -21,7 +21,7 @@ class NameCalls(Calls):
             WSAError: WSAENOTSOCK, WSAEINVAL if it is bound, WSAEFAULT or WSAEAFNOSUPPORT for a bad
                 name, WSAEADDRNOTAVAIL, WSAEADDRINUSE, WSAEACCES, WSAENOBUFS.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         naming.bind(control, socket, name)
 
     def WSPGetSockName(self, s: int) -> SockAddr:
@@ -30,7 +30,7 @@ class NameCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAEINVAL on an unbound socket.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         return naming.sock_name(control, socket)
 
     def WSPGetPeerName(self, s: int) -> SockAddr:
@@ -39,5 +39,5 @@ class NameCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAENOTCONN.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         return naming.peer_name(control, socket)

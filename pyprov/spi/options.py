@@ -12,6 +12,7 @@ from pyprov.spi.base import Calls
 from pyprov.winsock.codes import WSAEFAULT
 from pyprov.winsock.constants import AF_INET
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.macros import DWORD
 from pyprov.winsock.options import SO_OPENTYPE, SOL_SOCKET
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ class OptionCalls(Calls):
                 says what would do); WSAENOTCONN.
         """
         control = self._control()
-        if (level, optname) == _OPEN_TYPE:
+        if _is_open_type(level, optname):
             value = getattr(self._of_thread, "open_type", 0)
             return value if optlen is None else DWORD_KIND.encode(value, _length(optlen))
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         return get_option(_table(socket), control, socket, (level, optname), optlen)
 
     def WSPSetSockOpt(self, s: int, level: int, optname: int, value: object) -> None:
@@ -67,11 +68,17 @@ class OptionCalls(Calls):
                 or only to be read; WSAEFAULT for a value of a wrong type or with too few bytes.
         """
         control = self._control()
-        if (level, optname) == _OPEN_TYPE:
+        if _is_open_type(level, optname):
             self._of_thread.open_type = DWORD_KIND.decode(value)
             return
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         set_option(_table(socket), control, socket, (level, optname), value)
+
+
+def _is_open_type(level: object, optname: object) -> bool:
+    if not (isinstance(level, int) and isinstance(optname, int)):
+        return False
+    return (DWORD(level), DWORD(optname)) == _OPEN_TYPE
 
 
 def _table(socket: Socket) -> Table:

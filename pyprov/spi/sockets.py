@@ -63,7 +63,7 @@ class SocketCalls(Calls):
         Raises:
             WSAError: WSAENOTSOCK, WSAENOTCONN, WSAEINVAL.
         """
-        control, socket = self._find(s)
+        control, socket = self._follow(s)
         closing.shutdown(control, socket, how)
 
     def WSPCloseSocket(self, s: int) -> None:

@@ -1,5 +1,6 @@
 """WSPConnect, WSPJoinLeaf."""
 
+import contextlib
 import errno
 
 import pytest
@@ -116,6 +117,43 @@ def test_an_asynchronous_failure_stays_in_so_error_until_a_connect_succeeds(fake
     fake_world.finish_connect(82)
     spi.WSPSend(s, b"x")
     assert socket.error == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error"),
+    [
+        ("WSPGetSockName", (), "EINVAL"),
+        ("WSPGetPeerName", (), "ENOTCONN"),
+        ("WSPListen", (5,), "EINVAL"),
+        ("WSPShutdown", (2,), "ENOTCONN"),
+        ("DisconnectEx", (), "ENOTCONN"),
+        ("WSPBind", (("0.0.0.0", 50001),), None),
+        ("WSPSetSockOpt", (0xFFFF, 0x3002, 1), None),
+        ("WSPConnect", (("10.9.0.1", 82),), "EWOULDBLOCK"),
+    ],
+)
+def test_whoever_comes_first_notices_that_a_connect_has_failed(world, name, arguments, error):
+    spi = world.spi
+    world.serve(81, "refuse")
+    world.serve(82)
+    s = nonblocking(spi)
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, (world.peer_address, 81))
+    world.settle()
+    with fails(error) if error else contextlib.nullcontext():
+        getattr(spi, name)(s, *arguments)
+
+
+def test_a_connection_keeps_its_name_when_it_is_reset(world):
+    spi = world.spi
+    s, server = world.connect(81)
+    server.reset()
+    host, port = spi.WSPGetSockName(s)
+    assert host == world.address
+    assert port
+    with fails("ECONNRESET"):
+        spi.WSPRecv(s, bytearray(1))
+    assert spi.WSPGetSockName(s) == (host, port)
 
 
 def test_h06_a_connected_socket_is_10056_also_after_a_shutdown(world):

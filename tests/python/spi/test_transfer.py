@@ -387,6 +387,19 @@ def test_j08_a_reset_is_10054_in_both_directions(world):
         spi.WSPSend(s, b"x")
 
 
+@pytest.mark.parametrize("how", [0, 1, 2])
+def test_a_connection_that_was_reset_can_be_shut_down(world, how):
+    spi = world.spi
+    s, client = world.pair()
+    client.reset()
+    for _ in range(2):
+        spi.WSPShutdown(s, how)
+    spi.WSPSendDisconnect(s, b"farewell")
+    spi.WSPRecvDisconnect(s)
+    with fails("ESHUTDOWN"):
+        spi.WSPSend(s, b"x")
+
+
 def test_j07_data_that_a_closed_peer_refuses_is_10053():
     world = LabWorld()
     spi = world.spi
