@@ -116,13 +116,14 @@ def _wait_with_hook(socket: Socket, call: BlockedCall, mask: int, hook: Blocking
     return call.waiter.wait_for(socket.handle, mask, HOOK_INTERVAL_NS)
 
 
-def cancel(control: Control, thread_id: int | None = None) -> None:
+def cancel(control: Control, thread_id: object = None) -> None:
     """End the call that a thread waits in, this one by default.
 
     Raises:
         WSAError: WSAEINVAL if it waits in none.
     """
-    call = control.calls.get(threading.get_ident() if thread_id is None else thread_id)
+    who = threading.get_ident() if thread_id is None else thread_id
+    call = control.calls.get(who) if isinstance(who, int) else None
     if call is None:
         raise WSAError(WSAEINVAL, "no blocking call is outstanding in this thread")
     call.cancelled = True

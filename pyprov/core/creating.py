@@ -126,7 +126,7 @@ def duplicate(control: Control, socket: Socket, process_id: object) -> WSAPROTOC
         WSAError: WSAEINVAL for a process that does not exist, and for every other one than this:
             the connection lives in this process's memory.
     """
-    if process_id != os.getpid():
+    if not isinstance(process_id, int) or process_id != os.getpid():
         raise WSAError(WSAEINVAL, "a socket can only be duplicated within its own process")
     with control.lock:
         ticket = control.tickets.issue(socket)

@@ -62,15 +62,15 @@ class Groups:
         Raises:
             WSAError: WSAEINVAL if there is no such group or it does not admit the host.
         """
-        match g:
-            case 0:
+        if isinstance(g, int):
+            if g == 0:
                 return None
-            case int() if g in {SG_UNCONSTRAINED_GROUP, SG_CONSTRAINED_GROUP}:
+            if g in {SG_UNCONSTRAINED_GROUP, SG_CONSTRAINED_GROUP}:
                 return Group(constrained=g == SG_CONSTRAINED_GROUP)
-            case int() if g in self._by_id:
-                group = self._by_id[g]
-                if host is None or group.admits(host):
-                    return group
+            group = self._by_id.get(g)
+            if group is not None and (host is None or group.admits(host)):
+                return group
+            if group is not None:
                 raise WSAError(WSAEINVAL, f"group {g} is constrained to {group.host}")
         raise WSAError(WSAEINVAL, f"{g!r} is no group")
 

@@ -82,7 +82,7 @@ def _members(control: Control, given: object) -> dict[int, Socket]:
     for s in handles:
         try:
             socket = control.sockets.find(s)
-        except TypeError:
+        except (TypeError, ValueError):  # it cannot be hashed
             socket = None
         if socket is None:
             raise WSAError(WSAENOTSOCK, f"{s!r} is no socket")

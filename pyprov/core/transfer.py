@@ -64,7 +64,8 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     Raises:
         WSAError: see spi/transfer.py.
     """
-    if socket.state is not State.CONNECTED or socket.shut & SHUT_SEND or flags:
+    plain = flags.__class__ is int and not flags
+    if not plain or socket.state is not State.CONNECTED or socket.shut & SHUT_SEND:
         check_send(control, socket, flags)
     total = size(buffers)
     if socket.lanes is not None:
@@ -144,7 +145,8 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
         WSAError: see spi/transfer.py.
     """
     try:
-        if socket.state is not State.CONNECTED or socket.shut & SHUT_RECEIVE or flags:
+        plain = flags.__class__ is int and not flags
+        if not plain or socket.state is not State.CONNECTED or socket.shut & SHUT_RECEIVE:
             check_receive(control, socket, flags)
         if socket.lanes is not None:
             give_way(control, socket, socket.lanes.receive, socket.options.recv_timeout)
@@ -156,7 +158,11 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
 
 def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     port_flags = 0
-    if not buffers:
+    try:
+        some = len(buffers)  # type: ignore[arg-type] # tried, not known
+    except TypeError:
+        some = 0
+    if not some:
         size(buffers)
     if flags:
         port_flags = port.IO_PEEK if flags & MSG_PEEK else 0

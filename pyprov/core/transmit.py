@@ -10,8 +10,7 @@ from pyprov.core.completion import Request, check_request
 from pyprov.core.connectex import DisconnectEx, disconnect_ex
 from pyprov.core.lanes import MOVED, SENDABLE, Operation, Result, drive, enter, lanes_of, post
 from pyprov.core.overlapped import push, receive
-from pyprov.core.states import Call, check
-from pyprov.core.transfer import check_send, skip, views
+from pyprov.core.transfer import check_receive, check_send, skip, views
 from pyprov.core.transfer import receive as receive_now
 from pyprov.core.transfer import send as send_now
 from pyprov.winsock.codes import (
@@ -29,7 +28,7 @@ from pyprov.winsock.flags import (
     TF_USE_SYSTEM_THREAD,
     TF_WRITE_BEHIND,
 )
-from pyprov.winsock.structs import WSAMSG, WSAOVERLAPPED
+from pyprov.winsock.structs import WSABUF, WSAMSG, WSAOVERLAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,14 +212,15 @@ def receive_message(control: Control, socket: Socket, message: object, overlappe
     Raises:
         WSAError: WSA_IO_PENDING; see spi/extensions.py.
     """
-    check(Call.RECV, socket.state)
+    check_receive(control, socket, 0)
     if not isinstance(message, WSAMSG):
         raise WSAError(WSAEFAULT, f"{message!r} is no WSAMSG")
     try:
         buffers = [part.buf for part in message.lpBuffers]
     except (TypeError, AttributeError) as error:
         raise WSAError(WSAEFAULT, f"lpBuffers are no WSABUFs: {error}") from error
-    message.Control.len = 0
+    if isinstance(message.Control, WSABUF):
+        message.Control.len = 0
     if overlapped is None:
         count = receive_now(control, socket, buffers, message.dwFlags)
         message.dwFlags = 0

@@ -128,7 +128,7 @@ class WSPUPCALLTABLE:
     def _query_context(self, s: int) -> object:
         try:
             socket = None if self._sockets is None else self._sockets.find(s)
-        except TypeError:
+        except (TypeError, ValueError):  # it cannot be hashed
             socket = None
         if socket is None:
             raise WSAError(WSAENOTSOCK)

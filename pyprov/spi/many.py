@@ -6,7 +6,8 @@ connection takes no place in the descriptor table, and is to be closed by `close
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from pyprov.core import accept
 from pyprov.core.failure import translate
 from pyprov.core.port import CLOSE_GRACEFUL, REQUEST_DTYPE, DataplaneError
 from pyprov.spi.base import Calls
-from pyprov.winsock.errors import code_from_errno
+from pyprov.winsock.codes import WSAEFAULT, WSAENOBUFS
+from pyprov.winsock.errors import WSAError, code_from_errno
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
     from typing_extensions import Buffer
@@ -45,44 +47,37 @@ class ManyCalls(Calls):
             WSAError: those of WSPAccept without a condition function, but for WSAEMFILE.
         """
         control, listener = self._find(s)
-        rows = np.zeros(n, REQUEST_DTYPE) if out is None else out[:n]
-        return rows[: accept.take_many(control, listener, rows)]
+        with _answering():
+            rows = np.zeros(n, REQUEST_DTYPE) if out is None else out[:n]
+            return rows[: accept.take_many(control, listener, rows)]
 
     def send_many(
         self, handles: npt.NDArray[np.uint64], buffers: Sequence[Buffer]
     ) -> npt.NDArray[np.int64]:
         """Send buffers[i] to handles[i]; each result is a count or a negative Winsock code."""
         dataplane = self._control().dataplane
-        try:
+        with _answering():
             return _in_winsock_words(dataplane.send_many(handles, buffers))
-        except DataplaneError as error:
-            raise translate(error) from error
 
     def recv_many(
         self, handles: npt.NDArray[np.uint64], out: Sequence[Buffer]
     ) -> npt.NDArray[np.int64]:
         """Receive into out[i] from handles[i]; the results are as those of `send_many`."""
         dataplane = self._control().dataplane
-        try:
+        with _answering():
             return _in_winsock_words(dataplane.recv_many(handles, out))
-        except DataplaneError as error:
-            raise translate(error) from error
 
     def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:
         """Close many (how 0: in good order, 1: reset) and return how many there were."""
         dataplane = self._control().dataplane
-        try:
+        with _answering():
             return dataplane.close_many(handles, how)
-        except DataplaneError as error:
-            raise translate(error) from error
 
     def open_waiter(self) -> Waiter:
         """Make a waiter for `wait_many`: `watch` handles with it, `close` it in the end."""
         dataplane = self._control().dataplane
-        try:
+        with _answering():
             return dataplane.open_waiter()
-        except DataplaneError as error:
-            raise translate(error) from error
 
     def wait_many(self, waiter: Waiter, out: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
         """Wait until handles that a waiter watches have changed, and return them.
@@ -95,20 +90,39 @@ class ManyCalls(Calls):
             The rows written: handle, cookie, readiness.
         """
         self._control()
-        try:
-            while True:
-                changed = waiter.take(len(out))
-                if changed:
-                    break
+        with _answering():
+            while not (changed := waiter.take(len(out))):
                 waiter.wait()
-        except DataplaneError as error:
-            raise translate(error) from error
-        for row, ready in zip(out, changed, strict=False):
-            row["handle"], row["cookie"], row["ready"] = ready
+            for row, ready in zip(out, changed, strict=False):
+                row["handle"], row["cookie"], row["ready"] = ready
         return out[: len(changed)]
 
 
 READY_DTYPE = np.dtype([("handle", "u8"), ("cookie", "u8"), ("ready", "u4"), ("pad", "u4")])
+
+
+# What numpy and cffi raise for arguments that they cannot use.
+_WRONG: Final = (
+    ArithmeticError,
+    AttributeError,
+    BufferError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    """Let what goes wrong come out in Winsock's words; WSAEFAULT for arguments of a wrong type."""
+    try:
+        yield
+    except DataplaneError as error:
+        raise translate(error) from error
+    except MemoryError as error:
+        raise WSAError(WSAENOBUFS, str(error)) from error
+    except _WRONG as error:
+        raise WSAError(WSAEFAULT, str(error)) from error
 
 
 def _in_winsock_words(results: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -33,7 +33,7 @@ class StringCalls(Calls):
         """Read an address of one family.
 
         Raises:
-            WSAError: WSAEINVAL for what is none, WSAEFAULT without a text.
+            WSAError: WSAEINVAL for what is none.
         """
         del protocol_info
         self._control()

@@ -174,7 +174,7 @@ def address_to_string(address: object, capacity: int | None = None) -> str:
     return text
 
 
-def string_to_address(text: object, family: int, capacity: int | None = None) -> SockAddr:
+def string_to_address(text: object, family: object, capacity: int | None = None) -> SockAddr:
     """Read an address as WSPStringToAddress does.
 
     IPv4 takes the forms of inet_aton: one to four parts, each decimal, octal or hexadecimal. The
@@ -189,8 +189,10 @@ def string_to_address(text: object, family: int, capacity: int | None = None) ->
         WSAError: WSAEINVAL if the text is no address of that family, WSAEFAULT if the sockaddr does
             not fit (`needed` says what would).
     """
-    if not isinstance(text, str) or len(text) > _TEXT_MAX or family not in SOCKADDR_SIZE:
-        raise WSAError(WSAEINVAL, f"{text!r} is no address of family {family}")
+    if not isinstance(family, int) or family not in SOCKADDR_SIZE:
+        raise WSAError(WSAEINVAL, f"{family!r} is no address family that is supported")
+    if not isinstance(text, str) or len(text) > _TEXT_MAX:
+        raise WSAError(WSAEINVAL, f"{text!r} is no address of family {family!r}")
     if capacity is not None and capacity < SOCKADDR_SIZE[family]:
         raise WSAError(WSAEFAULT, needed=SOCKADDR_SIZE[family])
     try:

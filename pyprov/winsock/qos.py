@@ -175,6 +175,11 @@ class QOS:
             WSAError: One of WSA_QOS_ESERVICETYPE, _EFLOWSPEC, _EPROVSPECBUF, _EOBJLENGTH,
                 _EUNKOWNPSOBJ, _ESDMODEOBJ, _ESHAPERATEOBJ.
         """
+        for flowspec in (self.SendingFlowspec, self.ReceivingFlowspec):
+            if not isinstance(flowspec, FLOWSPEC):
+                raise WSAError(WSA_QOS_EFLOWSPEC, f"{flowspec!r} is no FLOWSPEC")
+        if not isinstance(self.ProviderSpecific, bytes):
+            raise WSAError(WSA_QOS_EPROVSPECBUF, f"{self.ProviderSpecific!r} is not bytes")
         self.SendingFlowspec.check(sending=True)
         self.ReceivingFlowspec.check(sending=False)
         parse_objects(self.ProviderSpecific)
