@@ -45,6 +45,7 @@ class Setup:
         service: of the far end.
         config: further configuration, a file.
         coalesce: whether what is received is put together before TCP.
+        segment: whether the device cuts what is sent (virtio_user).
     """
 
     wire: str
@@ -54,6 +55,7 @@ class Setup:
     service: Service
     config: Path | None = None
     coalesce: bool = False
+    segment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,14 @@ class Reading:
     cycles: int
 
 
-def _device(wire: str, end: int, folder: str) -> str:
-    if wire == "ring":
+def _device(setup: Setup, end: int, folder: str) -> str:
+    if setup.wire == "ring":
         return f"ring:bench{os.getpid()}"
-    if wire == "memif":
+    if setup.wire == "memif":
         role = ("client", "server")[end]
         return f"net_memif0,role={role},id=0,socket={folder}/memif,socket-abstract=no,rsize=11"
     if end == 1:
-        return f"net_vhost0,iface={folder}/vhost,queues=1"
+        return f"net_vhost0,iface={folder}/vhost,queues=1,tso={setup.segment:d}"
     return f"net_virtio_user0,path={folder}/vhost,queues=1,queue_size=1024,packed_vq=1,in_order=1"
 
 
@@ -83,7 +85,7 @@ def tables(setup: Setup, end: int, folder: str) -> dict[str, object]:
     cpus = sorted(os.sched_getaffinity(0))
     macs = [f"02:00:00:00:09:{number:02x}" for number in (1, 2)]
     port = {
-        "device": _device(setup.wire, end, folder),
+        "device": _device(setup, end, folder),
         "address": [f"{_HOSTS[end]}/24", f"{_HOSTS6[end]}/64"],
         "mac": macs[end],
         "neighbour": [

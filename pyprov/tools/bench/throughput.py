@@ -39,6 +39,7 @@ def add_wire_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ipv6", action="store_true")
     parser.add_argument("--wire", choices=WIRES, default="ring", help="ring: in one process")
     parser.add_argument("--coalesce", action="store_true", help="with receive_offload")
+    parser.add_argument("--segment", action="store_true", help="virtio_user: the device cuts")
 
 
 def setup_of(arguments: argparse.Namespace, service: Service) -> Setup:
@@ -51,6 +52,7 @@ def setup_of(arguments: argparse.Namespace, service: Service) -> Setup:
         service=service,
         config=cast("Path | None", arguments.config),
         coalesce=arguments.coalesce,
+        segment=arguments.segment,
     )
 
 
@@ -108,6 +110,7 @@ def document_of(
         "flows": arguments.flows,
         "mtu": arguments.mtu,
         "coalesce": arguments.coalesce,
+        "bundled": counters["TCP_SEGMENTS_BUNDLED"],
         "family": 6 if arguments.ipv6 else 4,
         "retransmitted": counters["TCP_RETRANSMITTED"],
         "dropped": counters["TX_DROPPED"],

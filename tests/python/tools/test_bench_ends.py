@@ -39,6 +39,14 @@ def test_throughput_between_two_processes():
     assert said["cycles_per_byte"]["receiver"]["median"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--segment"], ["--coalesce"]])
+def test_throughput_over_virtio(more):
+    said = bench("throughput", "--seconds", "0.3", "--wire", "virtio_user", *more)
+    assert said["gbps"] > 0
+    assert (said["bundled"] > 0) == ("--segment" in more)
+
+
 def test_latency_tells_percentiles_beside_a_bare_loop():
     said = bench("latency", "--seconds", "0.3", "--size", "2000")
     times = said["latency_us"]
