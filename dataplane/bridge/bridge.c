@@ -52,6 +52,7 @@ worker_init(struct pv_bridge *bridge, struct pv_bridge_worker *worker)
 
 	worker->bell.fd = -1;
 	worker->free_mask = places - 1;
+	worker->rest = PV_SLOT_ENOUGH;
 	worker->hold = pv_mem_map(bridge->max_connections, false);
 	worker->free = pv_mem_map(places * sizeof(*worker->free), false);
 	worker->touched = pv_mem_map(PV_WAITERS * sizeof(*worker->touched), false);

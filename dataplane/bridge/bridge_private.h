@@ -43,6 +43,7 @@ struct pv_bridge_worker {
 	uint32_t *free;           /* ring of indexes */
 	uint32_t free_head, free_tail, free_mask;
 	uint32_t fresh;         /* slots from here on were never used */
+	uint32_t rest;          /* free indexes that are left to rest: see slot.h */
 	uint32_t watch_free;    /* list of free watches by number, linked by next */
 	uint32_t watch_fresh;   /* watches from here on were never used */
 	uint32_t *touched;      /* waiters to ring at the end of the turn */

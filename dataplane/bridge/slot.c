@@ -4,27 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bridge/bridge_private.h"
-
-/*
- * Free indexes wait in a ring, oldest first. They are used again from REST of them on, before slots
- * that were never used: so an index rests for a while, and few connections at a time touch little
- * memory however many come one after the other.
- */
-#define REST 1024
-
-static uint32_t
-waiting(const struct pv_bridge_worker *worker)
-{
-	return worker->free_tail - worker->free_head;
-}
-
 /* The index that is taken as the i-th from now, if no other is released meanwhile. False: none. */
 static bool
 peek(const struct pv_bridge *bridge, const struct pv_bridge_worker *worker, uint32_t i,
 		uint32_t *index)
 {
-	uint32_t rested = waiting(worker) > REST ? waiting(worker) - REST : 0;
+	uint32_t waiting = pv_slots_waiting(worker);
+	uint32_t rested = waiting > worker->rest ? waiting - worker->rest : 0;
 	uint32_t fresh = bridge->max_connections - worker->fresh;
 
 	if (i >= rested && i - rested < fresh) {
@@ -34,7 +20,7 @@ peek(const struct pv_bridge *bridge, const struct pv_bridge_worker *worker, uint
 	if (i >= rested)
 		i -= fresh;
 	*index = worker->free[(worker->free_head + i) & worker->free_mask];
-	return i < waiting(worker);
+	return i < waiting;
 }
 
 static bool
@@ -66,31 +52,19 @@ take_stock(struct pv_slot_stock *stock, uint32_t *index)
 	return true;
 }
 
-/* Both sides hold it from now on. */
-static uint64_t
-prepare(struct pv_bridge *bridge, uint32_t number, uint32_t index)
-{
-	struct pv_bridge_worker *worker = &bridge->worker[number];
-	struct pv_status *status = &worker->shared[index].status;
-	uint32_t generation = status->generation + 1;
-
-	pv_status_open(status, generation);
-	__atomic_store_n(&worker->hold[index], PV_SLOT_TCP | PV_SLOT_CONTROL, __ATOMIC_RELAXED);
-	return pv_handle_make((uint8_t)number, index, generation);
-}
-
 struct pv_shared *
-pv_slot_take(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle)
+pv_slot_take_other(struct pv_ctx *ctx, uint32_t *index, uint64_t *handle)
 {
 	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
 
-	if (take_index(ctx->bridge, worker, index)) {
-		*handle = prepare(ctx->bridge, ctx->worker, *index);
-		return &worker->shared[*index];
-	}
-	if (!take_stock(&worker->stock, index))
+	worker->rest = PV_SLOT_ENOUGH;
+	if (take_index(ctx->bridge, worker, index))
+		*handle = pv_slot_begin(worker, ctx->worker, *index);
+	else if (take_stock(&worker->stock, index))
+		*handle = pv_handle_make(
+				ctx->worker, *index, worker->shared[*index].status.generation);
+	else
 		return NULL;
-	*handle = pv_handle_make(ctx->worker, *index, worker->shared[*index].status.generation);
 	return &worker->shared[*index];
 }
 
@@ -113,7 +87,7 @@ pv_slots_free(const struct pv_ctx *ctx)
 	const struct pv_slot_stock *stock = &worker->stock;
 	uint32_t reserved = stock->tail - __atomic_load_n(&stock->head, __ATOMIC_RELAXED);
 
-	return waiting(worker) + (ctx->bridge->max_connections - worker->fresh) + reserved;
+	return pv_slots_waiting(worker) + (ctx->bridge->max_connections - worker->fresh) + reserved;
 }
 
 void
@@ -125,10 +99,12 @@ pv_slot_refill(struct pv_bridge *bridge, uint32_t number)
 	uint32_t room = PV_SLOT_STOCK -
 			(tail - __atomic_load_n(&stock->head, __ATOMIC_ACQUIRE)); /* E3 */
 
+	if (pv_slots_waiting(worker) > PV_SLOT_ENOUGH)
+		worker->rest = PV_SLOT_REST;
 	if (pv_likely(room < PV_SLOT_STOCK / 2))
 		return;
 	while (room > 0 && take_index(bridge, worker, &index)) {
-		prepare(bridge, number, index);
+		pv_slot_begin(worker, (uint8_t)number, index);
 		__atomic_store_n(&stock->index[tail++ % PV_SLOT_STOCK], index, __ATOMIC_RELAXED);
 		room--;
 	}
@@ -157,6 +133,7 @@ pv_slot_reserve(struct pv_bridge *bridge, uint8_t number, uint64_t *handle)
 	return 0;
 }
 
+#ifdef PV_CHECKS
 static bool
 is_zero(const struct pv_stream *stream)
 {
@@ -165,11 +142,17 @@ is_zero(const struct pv_stream *stream)
 	return memcmp(stream, &zero, sizeof(zero)) == 0;
 }
 
-static void
-set_free(struct pv_ctx *ctx, uint32_t index, bool used)
+void
+pv_slot_assert_clear(const struct pv_shared *shared)
 {
-	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
-	struct pv_shared *shared = &worker->shared[index];
+	PV_ASSERT(is_zero(&shared->rx) && is_zero(&shared->tx));
+}
+#endif
+
+void
+pv_slot_clear(struct pv_ctx *ctx, uint32_t index, bool used)
+{
+	struct pv_shared *shared = pv_slot_at(ctx, index);
 
 	pv_watch_drop_all(ctx, &shared->status,
 			pv_handle_make(ctx->worker, index, shared->status.generation));
@@ -177,27 +160,6 @@ set_free(struct pv_ctx *ctx, uint32_t index, bool used)
 		pv_stream_clear(ctx->bridge, &shared->rx);
 		pv_stream_clear(ctx->bridge, &shared->tx);
 	}
-	PV_ASSERT(is_zero(&shared->rx) && is_zero(&shared->tx));
-	pv_status_close(&shared->status);
-	worker->free[worker->free_tail++ & worker->free_mask] = index;
-}
-
-void
-pv_slot_release(struct pv_ctx *ctx, uint32_t index, enum pv_slot_side side)
-{
-	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
-	uint8_t hold = worker->hold[index];
-
-	PV_ASSERT(hold & side);
-	if (pv_never(ctx, (hold & side) == 0))
-		return;
-	hold &= (uint8_t)~side;
-	if (hold & (PV_SLOT_TCP | PV_SLOT_CONTROL)) {
-		__atomic_store_n(&worker->hold[index], hold, __ATOMIC_RELAXED);
-		return;
-	}
-	__atomic_store_n(&worker->hold[index], 0, __ATOMIC_RELAXED);
-	set_free(ctx, index, (hold & PV_SLOT_USED) != 0);
 }
 
 void
@@ -241,10 +203,4 @@ pv_slot_of(struct pv_bridge *bridge, uint64_t handle)
 	if (worker >= bridge->n_worker || index >= bridge->max_connections)
 		return NULL;
 	return &bridge->worker[worker].shared[index];
-}
-
-struct pv_shared *
-pv_slot_at(struct pv_ctx *ctx, uint32_t index)
-{
-	return &pv_bridge_own(ctx)->shared[index];
 }
