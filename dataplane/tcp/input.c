@@ -108,7 +108,9 @@ look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 			const struct pv_pcb *pcb = &tcp->pcb[pv_flow_index(entry)];
 
 			pv_prefetch_write(&pcb->iss);
-			if ((packets[i].flags & (PV_TCP_RST | PV_TCP_FIN)) != 0 ||
+			if (packets[i].flags & PV_TCP_RST)
+				pv_prefetch_write(&shared[pv_flow_index(entry)].status);
+			else if ((packets[i].flags & PV_TCP_FIN) != 0 ||
 					packets[i].payload_len != 0)
 				fetch_rest(pcb, &shared[pv_flow_index(entry)]);
 		}
@@ -266,6 +268,7 @@ burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 void
 pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
+	ctx->tcp->bursts++;
 	ctx->tcp->ms = pv_tcp_ms(ctx);
 	ctx->tcp->offer = pv_syn_offer(&ctx->tcp_config);
 	pv_shed_look(ctx, &ctx->tcp->shed);

@@ -169,9 +169,10 @@ pv_ip4_is_broadcast(pv_be32 a)
 static inline bool
 pv_ip4_valid_source(pv_be32 a)
 {
-	uint32_t net = pv_ntoh32(a) >> 24;
+	uint32_t host = pv_ntoh32(a);
 
-	return net - 1 < 223 && net != 127;
+	/* As numbers: whole ones, since parts of them are slow to get at. */
+	return host - 0x01000000 < 0xdf000000 && host - 0x7f000000 >= 0x01000000;
 }
 
 /* May be connected to: as above, but loopback is one's own affair. */
