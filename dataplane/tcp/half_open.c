@@ -184,12 +184,11 @@ pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record)
 	struct pv_tuple tuple;
 	struct pv_syn_ack s = {
 		.tuple = &tuple,
+		.listener = listener,
 		.iss = record->half_open.iss,
 		.ack = record->half_open.irs + 1,
 		.tsecr = record->ts_recent,
-		.window = listener->window,
 		.agreed = record->half_open.agreed,
-		.rcv_wscale = listener->rcv_wscale,
 	};
 
 	tuple_of(ctx, record, &tuple);

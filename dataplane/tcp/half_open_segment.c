@@ -59,13 +59,12 @@ repeat(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_record *record)
 	const struct pv_listener *listener = listener_of(ctx, record);
 	const struct pv_syn_ack s = {
 		.tuple = &packet->tuple,
+		.listener = listener,
 		.iss = record->half_open.iss,
 		.ack = record->half_open.irs + 1,
 		.tsval = ctx->tcp->ms + packet->ts_offset,
 		.tsecr = packet->tsval,
-		.window = listener->window,
 		.agreed = record->half_open.agreed,
-		.rcv_wscale = listener->rcv_wscale,
 	};
 
 	record->ts_recent = packet->tsval;

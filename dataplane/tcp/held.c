@@ -435,12 +435,11 @@ pv_held_answer(struct pv_ctx *ctx, struct pv_held *held)
 	struct pv_tuple tuple;
 	struct pv_syn_ack s = {
 		.tuple = &tuple,
+		.listener = listener,
 		.iss = held->iss,
 		.ack = held->irs + 1 + held->block_len,
 		.tsecr = held->ts_recent,
-		.window = listener->window,
 		.agreed = held->agreed,
-		.rcv_wscale = listener->rcv_wscale,
 		.hs = PV_HS_PEND,
 	};
 

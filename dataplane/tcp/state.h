@@ -22,6 +22,7 @@
 #include "tcp/record.h"
 #include "tcp/shed.h"
 #include "tcp/source.h"
+#include "tcp/syn_ack.h"
 #include "tcp/time_wait.h"
 
 /* Connections established in the burst under way, all of one listener, to be put into its backlog
@@ -61,6 +62,8 @@ struct pv_tcp {
 	struct pv_exchanges exchanges;
 	struct pv_sources sources;
 	struct pv_ended ended[PV_ENDED];
+	uint64_t bursts; /* begun so far */
+	struct pv_syn_ack_form syn_ack_form[PV_SYN_ACK_FORMS];
 } pv_cache_aligned;
 
 static inline void

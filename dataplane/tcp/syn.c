@@ -58,13 +58,12 @@ answer(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_listener *l
 {
 	const struct pv_syn_ack s = {
 		.tuple = &packet->tuple,
+		.listener = listener,
 		.iss = iss,
 		.ack = packet->seq + 1,
 		.tsval = tsval,
 		.tsecr = packet->tsval,
-		.window = listener->window,
 		.agreed = agreed,
-		.rcv_wscale = listener->rcv_wscale,
 	};
 
 	pv_syn_ack_reply(ctx, packet, &s);
@@ -84,13 +83,12 @@ pv_syn_resend(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 	};
 	const struct pv_syn_ack s = {
 		.tuple = &packet->tuple,
+		.listener = listener,
 		.iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie),
 		.ack = packet->seq + 1,
 		.tsval = pv_cookie_tsval(tcp->ms + packet->ts_offset, &cookie),
 		.tsecr = packet->tsval,
-		.window = listener->window,
 		.agreed = agreed,
-		.rcv_wscale = listener->rcv_wscale,
 		.hs = PV_HS_RESEND,
 	};
 

@@ -104,6 +104,7 @@ serve(struct rte_mbuf **frames, uint32_t n, uint64_t t)
 	static struct pv_packet packets[PV_BURST];
 
 	ctx.now = t * 10 / 26;
+	ctx.tcp->bursts++;
 	ctx.tcp->ms = pv_tcp_ms(&ctx);
 	ctx.tcp->offer = pv_syn_offer(&ctx.tcp_config);
 	n = pv_ip_input(&ctx, 0, frames, n, packets);
