@@ -80,7 +80,10 @@ check_timestamp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *
 	return GO_ON;
 }
 
-/* RFC 7323 4.3 (3): the echo is that of the segment that the last ACK asked for, or an earlier one.
+/*
+ * RFC 7323 4.3 (3): the echo is that of the segment that the last ACK asked for, or an earlier one.
+ * Only after the ACK was found good: who can't know that number must not make us refuse the peer's
+ * timestamps.
  */
 static void
 update_ts_recent(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint32_t seq)
@@ -152,6 +155,8 @@ check_sequence(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		pv_ack_invalid(ctx, pcb, p);
 		return old ? PV_C_TCP_DUPLICATE : PV_C_TCP_OUT_OF_WINDOW;
 	}
+	if ((p->flags & PV_TCP_ACK) == 0)
+		return PV_C_TCP_NO_ACK;
 	trim(ctx, pcb, p, end);
 	return GO_ON;
 }
@@ -228,9 +233,9 @@ check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet 
 	return GO_ON;
 }
 
-/* Fifth: ACK. */
+/* Fifth: ACK. `seq`: where the segment began before it was trimmed. */
 static enum pv_counter
-check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint32_t seq)
 {
 	if (pv_unlikely((p->flags & PV_TCP_ACK) == 0))
 		return PV_C_TCP_NO_ACK;
@@ -248,6 +253,7 @@ check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 		pv_ack_challenge(ctx, pcb);
 		return PV_C_TCP_ACK_TOO_OLD;
 	}
+	update_ts_recent(ctx, pcb, p, seq);
 	return pv_acked(ctx, pcb, p) ? GO_ON : PV_C_TCP_ACK;
 }
 
@@ -296,8 +302,7 @@ process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	end = check_syn(ctx, pcb, p);
 	if (pv_unlikely(end != GO_ON))
 		return end;
-	update_ts_recent(ctx, pcb, p, seq);
-	end = check_ack(ctx, pcb, p);
+	end = check_ack(ctx, pcb, p, seq);
 	if (pv_unlikely(end != GO_ON))
 		return end;
 	if (pv_unlikely((p->flags & PV_TCP_URG) != 0))

@@ -178,6 +178,16 @@ def test_without_ack_everything_is_dropped(host, state):
     assert app.state == state
 
 
+@proves("F05")
+def test_what_has_no_ack_is_dropped_whole_even_where_it_crosses_an_edge(host):
+    end, app = opened(host)
+    for seq in (end.seq - 1, end.seq + app.info.rcv_wnd - 1):
+        end.segment("P", b"data", seq=seq)
+        end.segment("FP", b"data", seq=seq)
+    assert host.peer.frames(0.1) == []
+    assert app.recv() is None
+
+
 @proves("F06")
 def test_an_ack_frees_what_it_covers(host):
     end, app = opened(host)

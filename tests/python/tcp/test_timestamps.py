@@ -318,6 +318,21 @@ def test_an_old_ack_is_no_ack(clocked):
     assert flow.info.unacked == 2
 
 
+@proves("J12", "Q16")
+@pytest.mark.parametrize(
+    "wrong", [{"ack": 9999}, {"ack": -70_000}, {"flags": PSH}], ids=["too new", "too old", "none"]
+)
+def test_a_segment_with_a_wrong_ack_does_not_change_the_echo(clocked, wrong):
+    flow = clocked
+    fields = {"flags": ACK | PSH} | wrong
+    ack = (flow.acked + fields.pop("ack", 0)) % 2**32
+    flow.inject(flow.bare(ack, data=bytes(100), stamped=False, options=stamp(99_000), **fields))
+    piece(flow, 10_001)
+    flow.pass_time(0.05)
+    assert echoes(flow) == 10_001
+    assert flow.app.recv() == bytes(200)
+
+
 @proves("J15")
 def test_a_reset_is_exempt(clocked):
     flow = clocked
