@@ -30,6 +30,16 @@ pv_addr_v4(const struct pv_addr *a)
 	return be;
 }
 
+/* Is it this IPv4 address, as it stands on the wire? */
+static inline bool
+pv_addr_is_this_v4(const struct pv_addr *a, uint32_t be)
+{
+	uint64_t half[2];
+
+	memcpy(half, a->b, sizeof(half));
+	return (half[0] | (half[1] ^ ((uint64_t)be << 32 | 0xffff0000))) == 0;
+}
+
 static inline bool
 pv_addr_equal(const struct pv_addr *a, const struct pv_addr *b)
 {
@@ -64,6 +74,13 @@ struct pv_tuple {
 	struct pv_addr local, peer;
 	uint16_t local_port, peer_port;
 };
+
+static inline bool
+pv_tuple_equal(const struct pv_tuple *a, const struct pv_tuple *b)
+{
+	return memcmp(a, b, 2 * sizeof(a->local)) == 0 &&
+	       ((a->local_port ^ b->local_port) | (a->peer_port ^ b->peer_port)) == 0;
+}
 
 static inline uint64_t
 pv_handle_make(uint8_t worker, uint32_t index, uint32_t generation)

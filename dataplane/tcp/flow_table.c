@@ -8,17 +8,15 @@
 static size_t
 table_size(const struct pv_flow_table *table)
 {
-	return ((size_t)table->mask + 1) * sizeof(*table->bucket);
+	return (size_t)table->buckets * sizeof(*table->bucket);
 }
 
 int
 pv_flow_table_init(struct pv_flow_table *table, uint64_t flows, bool huge)
 {
-	uint64_t buckets = 1;
+	uint64_t buckets = (flows * 2 + PV_FLOW_SLOTS - 1) / PV_FLOW_SLOTS;
 
-	while (buckets * PV_FLOW_SLOTS < flows * 2)
-		buckets *= 2;
-	*table = (struct pv_flow_table){ .mask = (uint32_t)(buckets - 1) };
+	*table = (struct pv_flow_table){ .buckets = (uint32_t)buckets };
 	table->bucket = pv_mem_map(table_size(table), huge);
 	return table->bucket == NULL ? -ENOMEM : 0;
 }
@@ -35,6 +33,13 @@ pv_flow_table_reset(struct pv_flow_table *table)
 {
 	pv_mem_zero(table->bucket, table_size(table));
 	table->used = 0;
+}
+
+pv_cold uint32_t
+pv_flow_find_displaced(const struct pv_flow_table *table, uint32_t hash,
+		const struct pv_tuple *tuple, struct pv_flow_place *place)
+{
+	return pv_flow_find_in(table, pv_flow_other(table, hash), hash, tuple, place);
 }
 
 static bool

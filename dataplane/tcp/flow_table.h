@@ -9,9 +9,9 @@
  * one other bucket; the home counts those displaced, so that most searches end after one line. A
  * signature only proposes: the tuple in the entry's own record decides.
  *
- * The table is sized for a load of at most one half and does not grow. At that load one insertion
- * in a hundred is displaced, and four in ten thousand find both buckets full: then one of those in
- * the way moves to its other bucket.
+ * The table has twice as many slots as it may hold flows and does not grow. At that load one
+ * insertion in a hundred is displaced, and four in ten thousand find both buckets full: then one of
+ * those in the way moves to its other bucket.
  *
  * The spare bytes of a bucket hold stamps: the last epoch of isn.h in which a SYN that hashes there
  * was answered without a record.
@@ -53,11 +53,11 @@ static_assert(sizeof(struct pv_flow_bucket) == 64, "a bucket is one cache line")
 
 struct pv_flow_table {
 	struct pv_flow_bucket *bucket;
-	uint32_t mask; /* buckets - 1 */
+	uint32_t buckets;
 	uint32_t used; /* slots */
 	/* where the records lie that entries point to */
 	const struct pv_pcb *pcb;
-	const struct pv_record *half_open, *time_wait;
+	const struct pv_record_pool *half_open, *time_wait;
 	const uint8_t *held;
 	uint32_t (*hash_of)(const void *arg, uint32_t entry); /* for those that must move */
 	const void *hash_arg;
@@ -65,14 +65,7 @@ struct pv_flow_table {
 					  instead of its port */
 };
 
-/* What the search compares lies alike in all records. */
-static_assert(offsetof(struct pv_tuple, peer) == offsetof(struct pv_record, peer) &&
-				offsetof(struct pv_tuple, local_port) ==
-						offsetof(struct pv_record, local_port) &&
-				offsetof(struct pv_tuple, peer_port) ==
-						offsetof(struct pv_record, peer_port) &&
-				offsetof(struct pv_pcb, tuple) == 0,
-		"a record begins with the tuple");
+static_assert(offsetof(struct pv_pcb, tuple) == 0, "what is searched begins with the tuple");
 
 /* Where a search ended. */
 struct pv_flow_place {
@@ -106,27 +99,31 @@ pv_flow_index(uint32_t entry)
 static inline uint16_t
 pv_flow_signature(uint32_t hash)
 {
-	return (uint16_t)(hash >> 16 | 1);
+	return (uint16_t)(hash | 1);
 }
 
 static inline struct pv_flow_bucket *
 pv_flow_home(const struct pv_flow_table *table, uint32_t hash)
 {
-	return &table->bucket[hash & table->mask];
+	return &table->bucket[(uint64_t)hash * table->buckets >> 32];
 }
 
-/* Never the home bucket, unless there is only one; home and other change places. */
+/* Hardly ever the home bucket itself; home and other change places. */
 static inline struct pv_flow_bucket *
 pv_flow_other(const struct pv_flow_table *table, uint32_t hash)
 {
-	return &table->bucket[(hash ^ (pv_flow_signature(hash) * 0x5bd1e995u | 1)) & table->mask];
+	uint32_t home = (uint32_t)((uint64_t)hash * table->buckets >> 32);
+	uint32_t sum = pv_flow_signature(hash) * 0x9e3779b1u;
+
+	sum = (uint32_t)((uint64_t)sum * table->buckets >> 32);
+	return &table->bucket[sum >= home ? sum - home : sum - home + table->buckets];
 }
 
 /* The stamp of a tuple: three to a bucket. */
 static inline uint32_t *
 pv_flow_stamp(const struct pv_flow_table *table, uint32_t hash)
 {
-	return &pv_flow_home(table, hash)->stamp[(hash >> 16) % PV_FLOW_STAMPS];
+	return &pv_flow_home(table, hash)->stamp[(hash & 0xffff) % PV_FLOW_STAMPS];
 }
 
 /* Slots whose signature is this one: bit `slot`. */
@@ -154,23 +151,24 @@ pv_flow_record(const struct pv_flow_table *table, uint32_t entry)
 	if (pv_flow_kind(entry) == PV_FLOW_CONNECTION)
 		return &table->pcb[i];
 	if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN)
-		return &table->half_open[i];
+		return pv_record_at(table->half_open, i);
 	if (pv_unlikely(pv_flow_kind(entry) == PV_FLOW_HELD))
 		return table->held + (size_t)i * PV_HELD_SIZE;
-	return &table->time_wait[i];
+	return pv_record_at(table->time_wait, i);
 }
 
 static inline bool
 pv_flow_is(const struct pv_flow_table *table, uint32_t entry, const struct pv_tuple *tuple)
 {
 	const struct pv_record *record = pv_flow_record(table, entry);
+	uint32_t kind = pv_flow_kind(entry);
 
-	if (memcmp(record, tuple, 2 * sizeof(struct pv_addr)) != 0 ||
-			record->peer_port != tuple->peer_port)
-		return false;
-	if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN)
-		return table->listener_port[record->listener] == tuple->local_port;
-	return record->local_port == tuple->local_port;
+	if (kind == PV_FLOW_CONNECTION || pv_unlikely(kind == PV_FLOW_HELD))
+		return pv_tuple_equal((const struct pv_tuple *)(const void *)record, tuple);
+	if (kind == PV_FLOW_HALF_OPEN)
+		return table->listener_port[record->listener] == tuple->local_port &&
+		       pv_record_is(record, tuple);
+	return record->local_port == tuple->local_port && pv_record_is(record, tuple);
 }
 
 static inline uint32_t
@@ -188,6 +186,10 @@ pv_flow_find_in(const struct pv_flow_table *table, struct pv_flow_bucket *bucket
 	return PV_FLOW_NONE;
 }
 
+/* The same in the other bucket. */
+uint32_t pv_flow_find_displaced(const struct pv_flow_table *table, uint32_t hash,
+		const struct pv_tuple *tuple, struct pv_flow_place *place);
+
 /* The entry of a tuple and its place, or PV_FLOW_NONE. */
 static inline uint32_t
 pv_flow_find(const struct pv_flow_table *table, uint32_t hash, const struct pv_tuple *tuple,
@@ -198,7 +200,7 @@ pv_flow_find(const struct pv_flow_table *table, uint32_t hash, const struct pv_t
 
 	if (pv_likely(entry != PV_FLOW_NONE || home->displaced == 0))
 		return entry;
-	return pv_flow_find_in(table, pv_flow_other(table, hash), hash, tuple, place);
+	return pv_flow_find_displaced(table, hash, tuple, place);
 }
 
 static inline bool

@@ -32,15 +32,16 @@ enqueue(struct pv_ctx *ctx, uint32_t i, uint8_t level)
 {
 	struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
 	struct pv_half_open_level *to = &ctx->tcp->half_open.level[level];
+	struct pv_record *record = pv_record_at(pool, i);
 	uint32_t deadline = pv_record_ticks(ctx->now + rto(ctx, level));
 
 	if (to->queue.tail == PV_RECORD_NONE)
 		pv_timer_arm(&ctx->wheel, &to->timer, PV_TIMER_HALF_OPEN,
 				pv_record_ns(deadline, ctx->now));
-	else if ((int32_t)(pool->record[to->queue.tail].deadline - deadline) > 0)
-		deadline = pool->record[to->queue.tail].deadline;
-	pool->record[i].half_open.level = level & 0x7fu;
-	pool->record[i].deadline = deadline;
+	else if ((int32_t)(pv_record_at(pool, to->queue.tail)->deadline - deadline) > 0)
+		deadline = pv_record_at(pool, to->queue.tail)->deadline;
+	record->half_open.level = level & 0x3fu;
+	record->deadline = deadline;
 	pv_record_append(pool, &to->queue, i);
 }
 
@@ -50,7 +51,7 @@ dequeue(struct pv_ctx *ctx, uint32_t i)
 {
 	struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
 	struct pv_half_open_level *from =
-			&ctx->tcp->half_open.level[pool->record[i].half_open.level];
+			&ctx->tcp->half_open.level[pv_record_at(pool, i)->half_open.level];
 
 	pv_record_unlink(pool, &from->queue, i);
 	if (from->queue.head == PV_RECORD_NONE)
@@ -63,7 +64,7 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	struct pv_record_pool *pool = &tcp->half_open.pool;
-	uint32_t i = pv_record_take(pool);
+	uint32_t i = pv_record_take(pool, &packet->tuple, !packet->is_v4);
 	struct pv_record *record;
 
 	if (pv_unlikely(i == PV_RECORD_NONE))
@@ -74,11 +75,8 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 		pv_record_give(pool, i);
 		return NULL;
 	}
-	record = &pool->record[i];
-	record->local = packet->tuple.local;
-	record->peer = packet->tuple.peer;
+	record = pv_record_at(pool, i);
 	record->listener = listener->index;
-	record->peer_port = packet->tuple.peer_port;
 	record->ts_recent = packet->tsval;
 	record->half_open.irs = packet->seq;
 	record->half_open.iss = iss;
@@ -91,15 +89,24 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 	return record;
 }
 
+/* The counter of its peer's network. */
+static inline uint32_t *
+source_of(struct pv_tcp *tcp, const struct pv_record *record)
+{
+	if (pv_record_is_v6(record))
+		return pv_shed_source(&tcp->shed, &record->v6.peer);
+	return pv_shed_source_v4(&tcp->shed, record->v4.peer);
+}
+
 void
-pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record)
+pv_half_open_drop(struct pv_ctx *ctx, uint32_t i)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	uint32_t i = (uint32_t)(record - tcp->half_open.pool.record);
+	const struct pv_record *record = pv_record_at(&tcp->half_open.pool, i);
 
 	dequeue(ctx, i);
 	tcp->listeners.listener[record->listener].half_open--;
-	--*pv_shed_source(&tcp->shed, &record->peer);
+	--*source_of(tcp, record);
 	pv_record_give(&tcp->half_open.pool, i);
 }
 
@@ -111,50 +118,51 @@ tuple_of(const struct pv_ctx *ctx, const struct pv_record *record, struct pv_tup
 
 /* Out of the flow table, too; without a packet at hand. */
 static void
-forget(struct pv_ctx *ctx, struct pv_record *record)
+forget(struct pv_ctx *ctx, uint32_t i)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	uint32_t i = (uint32_t)(record - tcp->half_open.pool.record);
 	struct pv_flow_place place;
 	struct pv_tuple tuple;
 	uint32_t hash;
 
-	tuple_of(ctx, record, &tuple);
+	tuple_of(ctx, pv_record_at(&tcp->half_open.pool, i), &tuple);
 	hash = pv_flow_hash(ctx, &tuple);
 	if (!pv_never(ctx, !pv_flow_place_of(&tcp->flows, hash, pv_flow_entry(PV_FLOW_HALF_OPEN, i),
 					   &place)))
 		pv_flow_remove(&tcp->flows, hash, &place);
-	pv_half_open_drop(ctx, record);
+	pv_half_open_drop(ctx, i);
 }
 
 /* The oldest of a queue that belongs to a network with more than its share. */
-static struct pv_record *
+static uint32_t
 greedy(struct pv_ctx *ctx, const struct pv_record_queue *queue)
 {
-	struct pv_record *records = ctx->tcp->half_open.pool.record;
-	struct pv_shed *shed = &ctx->tcp->shed;
+	struct pv_tcp *tcp = ctx->tcp;
 	uint32_t i = queue->head;
 
-	for (uint32_t n = 0; n < GREEDY_LOOKS && i != PV_RECORD_NONE; n++, i = records[i].next) {
-		if (*pv_shed_source(shed, &records[i].peer) > shed->share)
-			return &records[i];
+	for (uint32_t n = 0; n < GREEDY_LOOKS && i != PV_RECORD_NONE; n++) {
+		const struct pv_record *record = pv_record_at(&tcp->half_open.pool, i);
+
+		if (*source_of(tcp, record) > tcp->shed.share)
+			return i;
+		i = record->next;
 	}
-	return NULL;
+	return PV_RECORD_NONE;
 }
 
 bool
 pv_half_open_displace(struct pv_ctx *ctx, const struct pv_addr *peer)
 {
 	const struct pv_half_open *half_open = &ctx->tcp->half_open;
-	struct pv_record *record = NULL;
+	uint32_t i = PV_RECORD_NONE;
 
 	if (*pv_shed_source(&ctx->tcp->shed, peer) >= ctx->tcp->shed.share)
 		return false;
-	for (uint32_t level = PV_HALF_OPEN_LEVELS; level-- > 0 && record == NULL;)
-		record = greedy(ctx, &half_open->level[level].queue);
-	if (record == NULL)
+	for (uint32_t level = PV_HALF_OPEN_LEVELS; level-- > 0 && i == PV_RECORD_NONE;)
+		i = greedy(ctx, &half_open->level[level].queue);
+	if (i == PV_RECORD_NONE)
 		return false;
-	forget(ctx, record);
+	forget(ctx, i);
 	pv_count(&ctx->counters, PV_C_TCP_HALF_OPEN_DISPLACED);
 	return true;
 }
@@ -168,10 +176,12 @@ pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener)
 		uint32_t next, i = half_open->level[level].queue.head;
 
 		for (; i != PV_RECORD_NONE; i = next) {
-			next = half_open->pool.record[i].next;
-			if (half_open->pool.record[i].listener != listener->index)
+			const struct pv_record *record = pv_record_at(&half_open->pool, i);
+
+			next = record->next;
+			if (record->listener != listener->index)
 				continue;
-			forget(ctx, &half_open->pool.record[i]);
+			forget(ctx, i);
 			pv_count(&ctx->counters, PV_C_LISTENER_RESET);
 		}
 	}
@@ -198,14 +208,14 @@ pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record)
 
 /* The head of a queue is due: its SYN-ACK again, or the end. */
 static void
-due(struct pv_ctx *ctx, struct pv_record *record)
+due(struct pv_ctx *ctx, uint32_t i)
 {
-	uint32_t i = (uint32_t)(record - ctx->tcp->half_open.pool.record);
+	const struct pv_record *record = pv_record_at(&ctx->tcp->half_open.pool, i);
 	uint32_t level = record->half_open.level;
 
 	if (level >= ctx->tcp_config.syn_ack_retries || level + 1 == PV_HALF_OPEN_LEVELS) {
 		pv_count(&ctx->counters, PV_C_TCP_HALF_OPEN_EXPIRED);
-		forget(ctx, record);
+		forget(ctx, i);
 		return;
 	}
 	pv_count(&ctx->counters, PV_C_TCP_SYN_ACK_RETRANSMITTED);
@@ -218,17 +228,17 @@ static void
 on_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 {
 	struct pv_half_open_level *level = pv_container_of(timer, struct pv_half_open_level, timer);
-	struct pv_record *records = ctx->tcp->half_open.pool.record;
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
 
 	while (level->queue.head != PV_RECORD_NONE) {
-		struct pv_record *head = &records[level->queue.head];
+		const struct pv_record *head = pv_record_at(pool, level->queue.head);
 
 		if (!pv_record_due(head, ctx->now)) {
 			pv_timer_arm(&ctx->wheel, timer, PV_TIMER_HALF_OPEN,
 					pv_record_ns(head->deadline, ctx->now));
 			return;
 		}
-		due(ctx, head);
+		due(ctx, level->queue.head);
 	}
 }
 

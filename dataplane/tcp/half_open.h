@@ -35,8 +35,9 @@ void pv_half_open_reset(struct pv_ctx *ctx); /* all forgotten; the flow table is
 /* Makes the record of a SYN and enters it into the flow table. NULL: no record or no slot left. */
 struct pv_record *pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet,
 		struct pv_listener *listener, uint32_t iss, uint8_t agreed);
-/* Gives the record back. What stood in the flow table must be out of it, or another's by now. */
-void pv_half_open_drop(struct pv_ctx *ctx, struct pv_record *record);
+/* Gives the record of an index back. What stood in the flow table must be out of it, or another's
+ * by now. */
+void pv_half_open_drop(struct pv_ctx *ctx, uint32_t i);
 /* All of a listener that closes. */
 void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener);
 /* Makes room in a full table for a peer whose network has not had its share: forgets one of the

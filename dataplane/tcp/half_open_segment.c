@@ -21,11 +21,13 @@ listener_of(struct pv_ctx *ctx, const struct pv_record *record)
 }
 
 static enum pv_counter
-end(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_record *record,
-		const struct pv_flow_place *place, enum pv_counter outcome)
+end(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_flow_place *place,
+		enum pv_counter outcome)
 {
+	uint32_t i = pv_flow_index(place->bucket->entry[place->slot]);
+
 	pv_flow_remove(&ctx->tcp->flows, packet->hash, place);
-	pv_half_open_drop(ctx, record);
+	pv_half_open_drop(ctx, i);
 	return outcome;
 }
 
@@ -89,7 +91,7 @@ rst(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_record *record
 	uint32_t offset = packet->seq - (record->half_open.irs + 1);
 
 	if (offset == 0)
-		return end(ctx, packet, record, place, PV_C_TCP_HALF_OPEN_RST);
+		return end(ctx, packet, place, PV_C_TCP_HALF_OPEN_RST);
 	if (offset < listener_of(ctx, record)->window)
 		return challenge(ctx, packet, record, PV_C_TCP_HALF_OPEN_CHALLENGED);
 	return PV_C_TCP_HALF_OPEN_OTHER;
@@ -125,11 +127,12 @@ complete(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_record *record,
 		.syn_ack_again = record->half_open.level,
 		.decided = record->half_open.decided,
 	};
+	uint32_t i = pv_flow_index(place->bucket->entry[place->slot]);
 	enum pv_counter outcome = pv_handshake_complete(ctx, packet, &handshake, place);
 
 	if (pv_unlikely(!pv_handshake_done(outcome)))
-		return end(ctx, packet, record, place, outcome);
-	pv_half_open_drop(ctx, record);
+		return end(ctx, packet, place, outcome);
+	pv_half_open_drop(ctx, i);
 	return outcome;
 }
 

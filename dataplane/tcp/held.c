@@ -27,8 +27,8 @@ enum {
 #define MS UINT64_C(1000000)
 
 static_assert(sizeof(struct pv_held) == PV_HELD_SIZE, "the flow table steps over them");
-static_assert(offsetof(struct pv_held, peer_port) == offsetof(struct pv_record, peer_port),
-		"the flow table compares them as records");
+static_assert(offsetof(struct pv_held, peer_port) == offsetof(struct pv_tuple, peer_port),
+		"the flow table compares them as tuples");
 
 void
 pv_held_fini(struct pv_held_table *table)

@@ -29,7 +29,7 @@
 enum pv_held_state { PV_HELD_WAITS, PV_HELD_PENDED, PV_HELD_REJECTED, PV_HELD_STATES };
 
 struct pv_held {
-	struct pv_addr local, peer; /* these four as in struct pv_record */
+	struct pv_addr local, peer; /* these four as in struct pv_tuple */
 	uint16_t local_port, peer_port;
 	uint32_t hash;
 	struct pv_timer timer;

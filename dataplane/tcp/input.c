@@ -97,11 +97,12 @@ look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 
 		if (match == 0) {
 			if (packets[i].flags & PV_TCP_SYN)
-				pv_prefetch_write(pv_record_ahead(&tcp->half_open.pool, n_syn++));
+				pv_record_fetch_ahead(
+						&tcp->half_open.pool, !packets[i].is_v4, n_syn++);
 			continue;
 		}
 		entry = home->entry[pv_flow_first(match)];
-		pv_prefetch_write(pv_flow_record(&tcp->flows, entry));
+		pv_record_fetch(pv_flow_record(&tcp->flows, entry));
 		if (pv_flow_kind(entry) == PV_FLOW_HALF_OPEN) {
 			n_ack++;
 		} else if (pv_flow_kind(entry) == PV_FLOW_CONNECTION) {
@@ -185,10 +186,10 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 		return packet->outcome;
 	case PV_FLOW_HALF_OPEN:
 		return pv_half_open_segment(
-				ctx, packet, &tcp->half_open.pool.record[index], &place);
+				ctx, packet, pv_record_at(&tcp->half_open.pool, index), &place);
 	case PV_FLOW_TIME_WAIT:
 		return pv_time_wait_segment(
-				ctx, packet, &tcp->time_wait.pool.record[index], &place);
+				ctx, packet, pv_record_at(&tcp->time_wait.pool, index), &place);
 	case PV_FLOW_HELD:
 	default:
 		return held_segment(ctx, packet, index, &place);

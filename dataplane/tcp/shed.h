@@ -36,14 +36,27 @@ void pv_shed_init(struct pv_ctx *ctx, struct pv_shed *shed, const struct pv_conf
 void pv_shed_look(const struct pv_ctx *ctx, struct pv_shed *shed);
 
 static inline uint32_t *
+pv_shed_source_of(struct pv_shed *shed, uint64_t net)
+{
+	return &shed->source[(net ^ shed->key) * 0x9e3779b97f4a7c15 >> 54];
+}
+
+static inline uint32_t *
+pv_shed_source_v4(struct pv_shed *shed, uint32_t peer)
+{
+	return pv_shed_source_of(shed, peer & 0x00ffffff);
+}
+
+static inline uint32_t *
 pv_shed_source(struct pv_shed *shed, const struct pv_addr *peer)
 {
 	uint64_t net[2];
 
 	memcpy(net, peer->b, sizeof(net));
-	/* IPv4: the first eight bytes are zero, the last ones hold the address. */
-	net[0] = net[0] != 0 ? net[0] : net[1] & 0x00ffffffffffffff;
-	return &shed->source[(net[0] ^ shed->key) * 0x9e3779b97f4a7c15 >> 54];
+	/* IPv4: the first eight bytes are zero, the last four hold the address. */
+	if (net[0] == 0)
+		return pv_shed_source_v4(shed, (uint32_t)(net[1] >> 32));
+	return pv_shed_source_of(shed, net[0]);
 }
 
 static_assert(PV_SHED_SOURCES == 1 << (64 - 54), "pv_shed_source takes ten bits");

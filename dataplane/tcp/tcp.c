@@ -95,8 +95,8 @@ init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 		err = pv_sources_init(&tcp->sources);
 	tcp->flows.pcb = tcp->pcb;
 	tcp->flows.held = tcp->held.pool.base;
-	tcp->flows.half_open = tcp->half_open.pool.record;
-	tcp->flows.time_wait = tcp->time_wait.pool.record;
+	tcp->flows.half_open = &tcp->half_open.pool;
+	tcp->flows.time_wait = &tcp->time_wait.pool;
 	tcp->flows.listener_port = tcp->listeners.port;
 	tcp->flows.hash_of = hash_of;
 	tcp->flows.hash_arg = tcp;

@@ -27,9 +27,9 @@ enqueue(struct pv_ctx *ctx, uint32_t i)
 	if (time_wait->queue.tail == PV_RECORD_NONE)
 		pv_timer_arm(&ctx->wheel, &time_wait->timer, PV_TIMER_TIME_WAIT,
 				pv_record_ns(deadline, ctx->now));
-	else if ((int32_t)(pool->record[time_wait->queue.tail].deadline - deadline) > 0)
-		deadline = pool->record[time_wait->queue.tail].deadline;
-	pool->record[i].deadline = deadline;
+	else if ((int32_t)(pv_record_at(pool, time_wait->queue.tail)->deadline - deadline) > 0)
+		deadline = pv_record_at(pool, time_wait->queue.tail)->deadline;
+	pv_record_at(pool, i)->deadline = deadline;
 	pv_record_append(pool, &time_wait->queue, i);
 }
 
@@ -56,10 +56,7 @@ fill(struct pv_record *record, const struct pv_pcb *pcb)
 {
 	uint32_t window = (pcb->rcv_adv - pcb->rcv_nxt) >> pcb->rcv_wscale;
 
-	record->local = pcb->tuple.local;
-	record->peer = pcb->tuple.peer;
 	record->local_port = pcb->tuple.local_port;
-	record->peer_port = pcb->tuple.peer_port;
 	record->ts_recent = pcb->ts_recent;
 	record->time_wait.snd_nxt = pcb->snd_nxt;
 	record->time_wait.rcv_nxt = pcb->rcv_nxt;
@@ -72,14 +69,14 @@ void
 pv_time_wait_enter(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_tcp *tcp = ctx->tcp;
-	uint32_t i = pv_record_take(&tcp->time_wait.pool);
+	uint32_t i = pv_record_take(&tcp->time_wait.pool, &pcb->tuple, !pcb->is_v4);
 	uint32_t old = pv_flow_entry(PV_FLOW_CONNECTION, pcb->index);
 	struct pv_flow_place place;
 
 	if (i == PV_RECORD_NONE) {
 		pv_count(&ctx->counters, PV_C_TCP_TIME_WAIT_FULL);
 	} else if (!pv_never(ctx, !pv_flow_place_of(&tcp->flows, pcb->hash, old, &place))) {
-		fill(&tcp->time_wait.pool.record[i], pcb);
+		fill(pv_record_at(&tcp->time_wait.pool, i), pcb);
 		enqueue(ctx, i);
 		place.bucket->entry[place.slot] = pv_flow_entry(PV_FLOW_TIME_WAIT, i);
 		pv_count(&ctx->counters, PV_C_TCP_TIME_WAIT_STARTED);
@@ -97,7 +94,7 @@ on_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 
 	while (time_wait->queue.head != PV_RECORD_NONE) {
 		uint32_t i = time_wait->queue.head;
-		struct pv_record *record = &time_wait->pool.record[i];
+		struct pv_record *record = pv_record_at(&time_wait->pool, i);
 		struct pv_flow_place place;
 		struct pv_tuple tuple;
 		uint32_t hash;
@@ -220,7 +217,7 @@ pv_time_wait_reuse(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t *i
 
 	if (entry == PV_FLOW_NONE || pv_flow_kind(entry) != PV_FLOW_TIME_WAIT)
 		return false;
-	record = &tcp->time_wait.pool.record[pv_flow_index(entry)];
+	record = pv_record_at(&tcp->time_wait.pool, pv_flow_index(entry));
 	began = pv_record_ns(record->deadline, ctx->now) -
 		(uint64_t)ctx->tcp_config.time_wait * 1000000;
 	if (!record->time_wait.timestamps || ctx->now < began + REUSE_AFTER)

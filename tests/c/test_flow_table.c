@@ -10,7 +10,8 @@ enum { FLOWS = 4096, LISTENER = 3, PORT = 80 };
 
 /* The records that entries of each kind point to, and whether flow i is in the table. */
 static struct pv_pcb pcbs[FLOWS];
-static struct pv_record half_open[FLOWS], time_wait[FLOWS];
+static struct pv_record_pool half_open, time_wait;
+static uint32_t owner[4][FLOWS * 16]; /* by kind and index: the flow */
 static uint16_t listener_port[8];
 static struct {
 	struct pv_tuple tuple;
@@ -18,41 +19,62 @@ static struct {
 	bool in;
 } flow[FLOWS];
 
+/* The last third over IPv6, of addresses whose last bytes are those of the others. */
+static bool
+is_v6(uint32_t i)
+{
+	return i >= FLOWS / 3 * 2;
+}
+
 static struct pv_tuple
 tuple_of(uint32_t i)
 {
-	return (struct pv_tuple){
+	struct pv_tuple tuple = {
 		.local = pv_addr_from_v4(0x0200090a),
 		.peer = pv_addr_from_v4(i * 0x9e3779b1),
 		.local_port = PORT,
 		.peer_port = (uint16_t)(i * 7 + 1),
 	};
+
+	if (is_v6(i)) {
+		tuple.local.b[0] = 0xfd;
+		tuple.peer.b[0] = 0xfd;
+	}
+	return tuple;
+}
+
+static uint32_t
+make_entry(enum pv_flow_kind kind, uint32_t index, uint32_t i)
+{
+	owner[kind][index] = i;
+	return pv_flow_entry(kind, index);
 }
 
 /* A third of each kind. hash_bits: how many different hashes there are. */
 static void
 make_flows(struct pv_rng *rng, unsigned int hash_bits)
 {
+	pv_record_pool_reset(&half_open);
+	pv_record_pool_reset(&time_wait);
 	for (uint32_t i = 0; i < FLOWS; i++) {
 		enum pv_flow_kind kind = (enum pv_flow_kind)(i % 3);
-		struct pv_record *record =
-				kind == PV_FLOW_HALF_OPEN ? &half_open[i] : &time_wait[i];
+		struct pv_record_pool *pool = kind == PV_FLOW_HALF_OPEN ? &half_open : &time_wait;
+		uint32_t index;
 
 		flow[i].tuple = tuple_of(i);
-		flow[i].entry = pv_flow_entry(kind, i);
 		flow[i].hash = (uint32_t)pv_rng_u64(rng) & (uint32_t)((1ull << hash_bits) - 1);
 		flow[i].in = false;
 		if (kind == PV_FLOW_CONNECTION) {
 			pcbs[i].tuple = flow[i].tuple;
+			flow[i].entry = make_entry(kind, i, i);
 			continue;
 		}
-		record->local = flow[i].tuple.local;
-		record->peer = flow[i].tuple.peer;
-		record->peer_port = flow[i].tuple.peer_port;
+		index = pv_record_take(pool, &flow[i].tuple, is_v6(i));
+		flow[i].entry = make_entry(kind, index, i);
 		if (kind == PV_FLOW_HALF_OPEN)
-			record->listener = LISTENER;
+			pv_record_at(pool, index)->listener = LISTENER;
 		else
-			record->local_port = PORT;
+			pv_record_at(pool, index)->local_port = PORT;
 	}
 }
 
@@ -61,7 +83,9 @@ hash_of(const void *arg, uint32_t entry)
 {
 	const uint32_t *hashes = arg;
 
-	return hashes != NULL ? hashes[entry] : flow[pv_flow_index(entry)].hash;
+	if (hashes != NULL)
+		return hashes[entry];
+	return flow[owner[pv_flow_kind(entry)][pv_flow_index(entry)]].hash;
 }
 
 static void
@@ -69,8 +93,8 @@ start(struct pv_flow_table *table, uint64_t flows)
 {
 	CHECK(pv_flow_table_init(table, flows, false) == 0, "a table is made");
 	table->pcb = pcbs;
-	table->half_open = half_open;
-	table->time_wait = time_wait;
+	table->half_open = &half_open;
+	table->time_wait = &time_wait;
 	table->listener_port = listener_port;
 	table->hash_of = hash_of;
 }
@@ -99,7 +123,7 @@ agrees(const struct pv_flow_table *table)
 		if (flow[i].in && place.bucket != pv_flow_home(table, flow[i].hash))
 			used++;
 	}
-	for (uint32_t b = 0; b <= table->mask; b++)
+	for (uint32_t b = 0; b < table->buckets; b++)
 		displaced += table->bucket[b].displaced;
 	return table->used == in && displaced == used;
 }
@@ -157,7 +181,9 @@ test_compare(void)
 	pv_rng_seed(&rng, 7);
 	make_flows(&rng, 0);
 	start(&table, 8);
-	for (uint32_t i = 0; i < 3; i++) {
+	for (uint32_t n = 0; n < 6; n++) {
+		uint32_t i = n < 3 ? n : FLOWS - n;
+
 		pv_flow_add(&table, 0, flow[i].entry);
 		for (size_t byte = 0; byte < sizeof(struct pv_tuple); byte++) {
 			struct pv_tuple other = flow[i].tuple;
@@ -184,12 +210,12 @@ test_load(void)
 	pv_rng_seed(&rng, 11);
 	start(&table, MANY);
 	table.hash_arg = hashes;
-	CHECK_EQ((table.mask + 1) * PV_FLOW_SLOTS, 2 * MANY, "twice as many slots as flows");
+	CHECK_EQ(table.buckets * PV_FLOW_SLOTS, 2 * MANY, "twice as many slots as flows");
 	for (uint32_t i = 0; i < MANY; i++) {
 		hashes[i] = (uint32_t)pv_rng_u64(&rng);
 		refused += !pv_flow_add(&table, hashes[i], i);
 	}
-	for (uint32_t b = 0; b <= table.mask; b++)
+	for (uint32_t b = 0; b < table.buckets; b++)
 		displaced += table.bucket[b].displaced;
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct pv_flow_place place;
@@ -205,6 +231,9 @@ test_load(void)
 int
 main(void)
 {
+	CHECK(pv_record_pool_init(&half_open, FLOWS, false) == 0 &&
+					pv_record_pool_init(&time_wait, FLOWS, false) == 0,
+			"there are records");
 	listener_port[LISTENER] = PORT;
 	CHECK_EQ(churn(FLOWS, 32, "a table at its usual load agrees with the list"), 0,
 			"nothing is refused");
@@ -215,5 +244,7 @@ main(void)
 	churn(4, 32, "a table of one bucket agrees with the list");
 	test_compare();
 	test_load();
+	pv_record_pool_fini(&half_open);
+	pv_record_pool_fini(&time_wait);
 	return tap_done();
 }
