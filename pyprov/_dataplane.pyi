@@ -420,6 +420,7 @@ class Lib:
     PV_REQUEST_COOKIE: Final[int]
     PV_REQUEST_OFFER: Final[int]
     PV_REQUEST_DECIDED: Final[int]
+    PV_REQUEST_ENDED: Final[int]
     PV_OFFER_DATA_MAX: Final[int]
     PV_OFFER_MAX: Final[int]
     PV_OFFER_DATA: Final[int]

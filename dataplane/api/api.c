@@ -103,12 +103,28 @@ pv_listener_close(struct pv_engine *engine, uint64_t listener)
 	return rc;
 }
 
+static bool
+has_died(const struct pv_engine *engine, uint64_t handle)
+{
+	const struct pv_status *status = pv_bridge_status(engine->bridge, handle);
+
+	return __atomic_load_n(&status->error, __ATOMIC_RELAXED) != 0 ||
+	       __atomic_load_n(&status->generation, __ATOMIC_RELAXED) !=
+			       pv_handle_generation(handle);
+}
+
+/* Who takes one request needs no other look at it. For many, the records would be fetched from the
+ * worker's CPU for nothing. */
 int
 pv_accept(struct pv_engine *engine, uint64_t listener, struct pv_request *out, uint32_t n)
 {
 	int rc = pv_engine_usable(engine);
 
-	return rc != 0 ? rc : pv_backlog_take(engine->bridge, listener, out, n);
+	if (rc == 0)
+		rc = pv_backlog_take(engine->bridge, listener, out, n);
+	if (n == 1 && rc == 1 && has_died(engine, out->handle))
+		out->flags |= PV_REQUEST_ENDED;
+	return rc;
 }
 
 int

@@ -203,6 +203,7 @@ enum pv_request_flags {
 	PV_REQUEST_COOKIE = 2,  /* came by a SYN cookie: options and time of the SYN are unknown */
 	PV_REQUEST_OFFER = 4,   /* the peer speaks the handshake option, and waits for a verdict */
 	PV_REQUEST_DECIDED = 8, /* the listener's program has accepted it: nobody else is asked */
+	PV_REQUEST_ENDED = 16,  /* had died when pv_accept gave it out, it alone; see status */
 };
 
 /* Readiness of a handle: level bits, true at this moment. */
@@ -472,10 +473,9 @@ struct pv_generator_stats {
 	uint64_t repeated;   /* SYN-ACKs that came again */
 	uint64_t bad;        /* answers with wrong numbers, flags or checksums */
 	uint64_t flood_sent, flood_answers;
-	uint64_t tx_full;   /* frames the wire had no room for */
-	uint64_t alive;     /* now */
-	uint64_t in_flight; /* now */
-	uint64_t cycles;    /* TSC cycles spent in turns that did something */
+	uint64_t tx_full;          /* frames the wire had no room for */
+	uint64_t alive, in_flight; /* now */
+	uint64_t cycles;           /* TSC cycles spent in turns that did something */
 };
 
 /* Server-side cost of a worker, in TSC cycles; the guest of its thread is not in it. */

@@ -22,6 +22,7 @@ from pyprov.core.port import (
     CLOSE_ABORT,
     READY_ACCEPT,
     REQUEST_DECIDED,
+    REQUEST_ENDED,
     REQUEST_HELD,
     REQUEST_OFFER,
     DataplaneError,
@@ -82,6 +83,8 @@ class Decision:
 # Requests that wait for a verdict, held or pending.
 UNDECIDED: Final = REQUEST_HELD | REQUEST_OFFER
 PLAIN: Final = Decision(None, None)
+_LISTENING: Final = State.LISTENING  # asking the enumeration each time would be felt
+_CONNECTED: Final = State.CONNECTED
 DEFERRED: Final = Decision(None, None)  # what no socket gets: the verdict was CF_DEFER
 
 
@@ -96,25 +99,27 @@ def accept(
     Raises:
         WSAError: see spi/listening.py. It carries the peer's address if a request was looked at.
     """
-    if listener.state is not State.LISTENING:
+    if listener.state is not _LISTENING:
         check(Call.ACCEPT, listener.state)
-    if condition is not None and not callable(condition):
-        raise WSAError(WSAEFAULT, f"{condition!r} cannot be called")
-    if listener.deciding and threading.get_ident() in listener.deciding:
-        raise WSAError(WSAEINPROGRESS, "this thread runs a condition function for this socket")
+    if condition is not None or listener.deciding:
+        _check_function(listener, condition)
     request: Request | None = None
     deferred = False
     try:
         request = take(control, listener)
         peer = to_sockaddr(listener.profile.family, request.peer, request.peer_port)
         decision = PLAIN
+        ended = request.flags & REQUEST_ENDED
         if condition is not None and not request.flags & REQUEST_DECIDED:
             decision = _ask(control, listener, request, peer, condition, callback_data)
             if decision is DEFERRED:
                 deferred = True
                 raise WSAError(WSATRY_AGAIN, addr=peer)
+            ended = True  # perhaps, in the time that the function took
         elif request.qos & negotiation.FLOWS:
             decision = _take_flows(control, request, peer)
+        if ended:
+            _check_alive(control, request, peer)
         return admit(control, listener, request, peer, decision), peer
     finally:
         if not deferred:
@@ -122,6 +127,14 @@ def accept(
                 end_deferral(control, listener, (request.handle,))
             if listener.events is not None:
                 after_accept(control, listener, listener.events)
+
+
+def _check_function(listener: Socket, condition: ConditionFunction | None) -> None:
+    """Raise what a condition function is that is none, or that accepts for its own listener."""
+    if condition is not None and not callable(condition):
+        raise WSAError(WSAEFAULT, f"{condition!r} cannot be called")
+    if threading.get_ident() in listener.deciding:
+        raise WSAError(WSAEINPROGRESS, "this thread runs a condition function for this socket")
 
 
 def take(control: Control, listener: Socket) -> Request:
@@ -199,22 +212,11 @@ def admit(
     """Make the socket of an accepted request.
 
     Raises:
-        WSAError: WSAECONNRESET or WSAEACCES if the request has died, with the peer's address;
-            WSAEMFILE, and it goes back to the head.
+        WSAError: WSAEMFILE, and it goes back to the head.
     """
-    handle = request.handle
-    try:
-        status = control.dataplane.status(handle)
-    except DataplaneError as error:
-        raise translate(error) from error
-    end = status.error
-    if end or status.generation != handle & 0xFFFFFFFF:
-        drop(control, request)
-        raise WSAError(_death(request, end), addr=peer)
     made = Socket(listener.profile, listener.options)
-    made.state = State.CONNECTED
-    made.handle = handle
-    made.status = status
+    made.state = _CONNECTED
+    made.handle = request.handle
     made.request = request
     made.peer = peer
     made.blocking = listener.blocking
@@ -239,6 +241,23 @@ def admit(
     if listener.events is not None:
         inherit(control, listener, made, value)
     return value
+
+
+def _check_alive(control: Control, request: Request, peer: SockAddr) -> None:
+    """Drop a request that has died.
+
+    Raises:
+        WSAError: WSAECONNRESET or WSAEACCES, with the peer's address.
+    """
+    handle = request.handle
+    try:
+        status = control.dataplane.status(handle)
+    except DataplaneError as error:
+        raise translate(error) from error
+    end = status.error
+    if end or status.generation != handle & 0xFFFFFFFF:
+        drop(control, request)
+        raise WSAError(_death(request, end), addr=peer)
 
 
 def _tell(control: Control, request: Request, answer: Offer | None) -> None:

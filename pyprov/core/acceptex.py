@@ -30,7 +30,7 @@ from pyprov.core.lanes import (
     post,
 )
 from pyprov.core.notification import after_accept, end_deferral, synchronise
-from pyprov.core.port import READY_ACCEPT, DataplaneError
+from pyprov.core.port import READY_ACCEPT, REQUEST_ENDED, DataplaneError
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.address import SOCKADDR_SIZE, Address
@@ -141,11 +141,7 @@ class AcceptEx(Operation):
                 return None
             if listener.deferred:
                 end_deferral(control, listener, (request.handle,))
-            try:
-                status = control.dataplane.status(request.handle)
-            except DataplaneError:
-                continue
-            if not status.error and status.generation == request.handle & 0xFFFFFFFF:
+            if not request.flags & REQUEST_ENDED:
                 return request
             drop(control, request)
 

@@ -63,10 +63,11 @@ class Binding:
         address: the packed address, None for the wildcard.
         port: the port.
         sharing: what was asked for.
+        exclusive: connections accepted under it keep it alive.
         users: sockets that keep it alive.
     """
 
-    __slots__ = ("address", "families", "port", "sharing", "users")
+    __slots__ = ("address", "exclusive", "families", "port", "sharing", "users")
 
     def __init__(self, address: Address, options: Options, port: int) -> None:
         if address.family != AF_INET6:
@@ -78,12 +79,8 @@ class Binding:
         self.address = None if address.is_any else address.packed
         self.port = port
         self.sharing = _sharing(options)
+        self.exclusive = self.sharing is Sharing.EXCLUSIVE
         self.users = 1
-
-    @property
-    def exclusive(self) -> bool:
-        """Whether connections accepted under it keep it alive."""
-        return self.sharing is Sharing.EXCLUSIVE
 
     @property
     def shared(self) -> bool:

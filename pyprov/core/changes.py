@@ -105,6 +105,8 @@ class Changes:
 
     def drop(self, control: Control, socket: Socket, *, silent: bool) -> None:
         """A socket is given up: what it asked for ends."""
+        if not self._armed and not self._requests:
+            return
         with control.lock:
             for armed in self._armed.values():
                 if socket in armed:

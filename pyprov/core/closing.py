@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyprov.core import conndata, port, qos
 from pyprov.core.blocking import interrupt
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pyprov.core.socket import Socket
 
 _NS = 1_000_000_000
+_LISTENING: Final = State.LISTENING  # asking the enumeration each time would be felt
+_CLOSED: Final = State.CLOSED
 _DIRECTIONS = {
     SD_RECEIVE: SHUT_RECEIVE,
     SD_SEND: SHUT_SEND,
@@ -100,16 +102,15 @@ def close(control: Control, s: int, socket: Socket) -> None:
         WSAError: WSAEWOULDBLOCK for a non-blocking socket that would linger (nothing is done),
             WSAENOTSOCK if another thread was faster.
     """
-    linger = socket.options.linger
-    if linger.l_onoff and socket.state is State.CONNECTING:
+    on, seconds = socket.options.linger
+    if on and socket.state is State.CONNECTING:
         poll_connect(control, socket)
-    span = linger.l_linger if linger.l_onoff and socket.state is State.CONNECTED else 0
+    span = seconds if on and socket.state is State.CONNECTED else 0
     if span and not socket.blocking and socket.descriptors == 1:
         raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")
     _, last = control.sockets.remove(s)
     if last:
-        abort = bool(linger.l_onoff) and not linger.l_linger
-        release(control, socket, abort=abort, linger_ns=span * _NS)
+        release(control, socket, abort=bool(on and not seconds), linger_ns=span * _NS)
     upcalls = control.upcalls
     if upcalls.WPUCloseSocketHandle is not upcalls.own_close:
         upcalls.WPUCloseSocketHandle(s)
@@ -128,13 +129,14 @@ def release(
         silent: nobody is told of the end of its overlapped requests.
     """
     with control.lock:
-        before, socket.state = socket.state, State.CLOSED
+        before, socket.state = socket.state, _CLOSED
         handle, socket.handle = socket.handle, 0
         if socket.binding is not None:
             control.bindings.release(socket.binding)
             socket.binding = None
-        of_group = control.groups.leave(socket)
-        forget(socket)
+        of_group = None if socket.group is None else control.groups.leave(socket)
+        if socket.events is not None:
+            forget(socket)
     qos.forget(control, socket)
     if of_group is not None:
         control.ledger.release(of_group)
@@ -147,7 +149,7 @@ def release(
     if not handle:
         return
     try:
-        if before is State.LISTENING:
+        if before is _LISTENING:
             control.dataplane.listener_close(handle)
         else:
             if linger_ns and not _linger(control, handle, linger_ns):

@@ -26,6 +26,9 @@ _generations: Final = itertools.count(1)
 class Descriptors:
     """The SOCKETs of one provider; safe from any thread.
 
+    A lock would cost an accept more than all else here, so the table goes by what a dict does at
+    one stroke; there is one only for the numbers of sockets that have several SOCKETs.
+
     Attributes:
         limit: how many there may be at a time.
         find: the socket of a value, or None; a dict's `get`, since every call begins with it.
@@ -59,15 +62,19 @@ class Descriptors:
             WSAError: WSAEMFILE at the limit, WSAENOTSOCK if the given value is taken.
         """
         table = self._table
-        with self._lock:
-            if len(table) >= self.limit:
-                raise WSAError(WSAEMFILE, f"all {self.limit} sockets are in use")
-            if value is None:
-                value = next(self._next)
-            elif value in table:
-                raise WSAError(WSAENOTSOCK, f"{value} stands for another socket")
-            table[value] = socket
-            socket.descriptors += 1
+        if value is None:
+            value = next(self._next)
+        elif value in table:
+            raise WSAError(WSAENOTSOCK, f"{value} stands for another socket")
+        table[value] = socket
+        if len(table) > self.limit:
+            del table[value]
+            raise WSAError(WSAEMFILE, f"all {self.limit} sockets are in use")
+        if socket.descriptors == 0:
+            socket.descriptors = 1
+        else:
+            with self._lock:
+                socket.descriptors += 1
         return value
 
     def remove(self, value: int) -> tuple[Socket, bool]:
@@ -76,26 +83,28 @@ class Descriptors:
         Raises:
             WSAError: WSAENOTSOCK.
         """
+        socket = self._table.pop(value, None)
+        if socket is None:
+            raise WSAError(WSAENOTSOCK)
+        if socket.descriptors == 1:
+            socket.descriptors = 0
+            return socket, True
         with self._lock:
-            socket = self._table.pop(value, None)
-            if socket is None:
-                raise WSAError(WSAENOTSOCK)
             socket.descriptors -= 1
             return socket, socket.descriptors == 0
 
     def clear(self) -> list[Socket]:
         """Take all values out and return their sockets, each once."""
-        with self._lock:
-            sockets = list({id(socket): socket for socket in self._table.values()}.values())
-            for socket in sockets:
+        sockets = {}
+        for value, socket in self.items():
+            if self._table.pop(value, None) is not None:
                 socket.descriptors = 0
-            self._table.clear()
-        return sockets
+                sockets[id(socket)] = socket
+        return list(sockets.values())
 
     def items(self) -> list[tuple[int, Socket]]:
         """Return all values and their sockets as they are now."""
-        with self._lock:
-            return list(self._table.items())
+        return list(self._table.copy().items())
 
 
 class Tickets:

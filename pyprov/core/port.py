@@ -68,6 +68,7 @@ REQUEST_HELD: Final = 1  # its SYN is unanswered, a verdict is due
 REQUEST_COOKIE: Final = 2  # came by a SYN cookie: time and options of the SYN are unknown
 REQUEST_OFFER: Final = 4  # the peer speaks the handshake option and waits for a verdict
 REQUEST_DECIDED: Final = 8  # the listener's program has accepted it: nobody else is asked
+REQUEST_ENDED: Final = 16  # it had died when `accept` took it; see Status.error
 
 # `flags` of send and recv
 IO_PEEK: Final = 1

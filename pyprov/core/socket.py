@@ -7,10 +7,9 @@ the listener, and replaced, never changed, when one of them gets another value.
 
 from __future__ import annotations
 
-from socket import AF_INET as _POSIX_INET
 from socket import AF_INET6 as _POSIX_INET6
 from socket import inet_ntop
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyprov.core.states import State
 from pyprov.winsock.constants import AF_INET
@@ -34,6 +33,8 @@ SHUT_SEND = 2
 
 
 _NOBODY: list[int] = []  # only a listener has a list of its own
+_OPEN: Final = State.OPEN  # asking the enumeration each time would be felt in an accept
+_OCTETS: Final = tuple(map(str, range(256)))
 
 
 class Profile:
@@ -125,7 +126,7 @@ class Socket:
     def __init__(self, profile: Profile, options: Options) -> None:
         self.profile = profile
         self.options = options
-        self.state = State.OPEN
+        self.state: State = _OPEN
         self.claimed = False
         self.descriptors = 0
         self.handle = 0
@@ -135,7 +136,7 @@ class Socket:
         self.error = 0
         self.bound: Address | None = None
         self.request: Request | None = None
-        self.before_connect = State.OPEN
+        self.before_connect: State = _OPEN
         self.failed = False
         self.peer: SockAddr | None = None
         self.local: SockAddr | None = None
@@ -155,5 +156,6 @@ class Socket:
 def to_sockaddr(family: int, address: bytes, port: int) -> SockAddr:
     """Return the tuple of the `socket` module for the dataplane's 16 bytes."""
     if family == AF_INET:
-        return inet_ntop(_POSIX_INET, address[12:]), port
+        a, b, c, d = address[12:]
+        return f"{_OCTETS[a]}.{_OCTETS[b]}.{_OCTETS[c]}.{_OCTETS[d]}", port
     return inet_ntop(_POSIX_INET6, address), port, 0, 0

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from pyprov._dataplane import Array, Config, Engine, Iov, Pointer, TcpConfig
+    from pyprov._dataplane import Request as RequestRecord
     from pyprov.conditions import ConditionCounts, Program
     from pyprov.core.offer import Offer, RequestFacts
     from pyprov.core.port import Buffers, ConnectParams, ListenParams
@@ -164,14 +165,7 @@ class EngineDataplane:
         self._addresses = _addresses(config)
         self._workers = config.n_worker
         self._counter_names: dict[int, tuple[str, ...]] = {}  # by listener
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> object:
-            """Say what is wrong after `stop`."""
-            if name in {"engine", "_stopping"}:
-                raise DataplaneError(-errno.ESHUTDOWN, "engine")
-            raise AttributeError(name)
+        self._spare_records: list[tuple[RequestRecord, memoryview]] = []
 
     def now(self) -> int:
         return lib.pv_engine_now(self.engine)
@@ -183,6 +177,7 @@ class EngineDataplane:
         if os.getpid() != self._process:
             raise DataplaneError(-errno.EOWNERDEAD, "stop")
         engine, stopping = self.engine, self._stopping
+        self.__class__ = _stopped(type(self))
         del self.engine, self._stopping
         self.home.alive = False
         os.eventfd_write(stopping.fd, 1)
@@ -232,10 +227,18 @@ class EngineDataplane:
         check(lib.pv_listener_close(self.engine, listener), "listener_close")
 
     def accept(self, listener: int) -> Request | None:
-        record = ffi.new("struct pv_request *")
-        if not check(lib.pv_accept(self.engine, listener, record, 1), "accept"):
-            return None
-        return Request._make(_REQUEST.unpack(ffi.buffer(record)))
+        # Each WSPAccept comes here: a record is made once, and serves one call after the other.
+        try:
+            record, memory = self._spare_records.pop()
+        except IndexError:
+            record = ffi.new("struct pv_request *")
+            memory = ffi.buffer(record)
+        count = lib.pv_accept(self.engine, listener, record, 1)
+        request = tuple.__new__(Request, _REQUEST.unpack(memory)) if count == 1 else None
+        self._spare_records.append((record, memory))
+        if count < 0:
+            raise DataplaneError(count, "accept")
+        return request
 
     def accept_many(self, listener: int, out: npt.NDArray[np.void]) -> int:
         if out.dtype != REQUEST_DTYPE:
@@ -335,7 +338,9 @@ class EngineDataplane:
         check(lib.pv_shutdown_receive(self.engine, handle), "shutdown_receive")
 
     def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
-        check(lib.pv_close(self.engine, handle, how), "close")
+        result = lib.pv_close(self.engine, handle, how)
+        if result < 0:
+            raise DataplaneError(result, "close")
 
     def close_many(self, handles: npt.NDArray[np.uint64], how: int = CLOSE_GRACEFUL) -> int:
         numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
@@ -508,6 +513,18 @@ class StepDataplane(EngineDataplane):
         """Return when the next timer is due; without housekeeping, of a connection's timers."""
         due = lib.pv_engine_deadline(self.engine, housekeeping)
         return None if due == 2**64 - 1 else due
+
+
+def _gone(_self: EngineDataplane, name: str) -> object:
+    """Say what is wrong after `stop`."""
+    if name in {"engine", "_stopping"}:
+        raise DataplaneError(-errno.ESHUTDOWN, "engine")
+    raise AttributeError(name)
+
+
+def _stopped(kind: type[EngineDataplane]) -> type[EngineDataplane]:
+    """Return what a dataplane is after `stop`; nobody pays for looking at missing names before."""
+    return type(kind.__name__, (kind,), {"__getattr__": _gone})
 
 
 def until_stop(function: Callable[[], None]) -> Callable[[], None]:

@@ -300,7 +300,8 @@ class FakeDataplane(FakeOffers):
         record.status.queued -= 1
         if not record.queue:
             self.report(record, clear=port.READY_ACCEPT)
-        return request
+        died = request.handle not in self.records or self.status(request.handle).error
+        return request._replace(flags=request.flags | port.REQUEST_ENDED) if died else request
 
     def accept_many(self, listener, out):
         for i in range(len(out)):
