@@ -21,9 +21,9 @@ pv_cc_of(uint32_t congestion)
 }
 
 uint32_t
-pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_conn_data *d)
+pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_tcp_config *config)
 {
-	uint32_t mss = pcb->snd_mss, segments = d->config->initial_window;
+	uint32_t mss = pcb->snd_mss, segments = config->initial_window;
 	uint32_t least = 2 * mss, most = 14600;
 
 	if ((pcb->flags & PV_PCB_SYN_LOST) != 0)

@@ -13,6 +13,7 @@
 struct pv_conn_data;
 struct pv_ctx;
 struct pv_pcb;
+struct pv_tcp_config;
 
 /* HyStart++ (RFC 9406 4.2); times in ns. */
 struct pv_hystart {
@@ -83,8 +84,9 @@ extern const struct pv_cc pv_cc_newreno, pv_cc_cubic, pv_cc_dctcp;
 
 /* enum pv_congestion. */
 const struct pv_cc *pv_cc_of(uint32_t congestion);
+#define PV_SSTHRESH_FIRST (UINT32_MAX / 2)
 /* RFC 6928; one segment after a lost SYN (RFC 5681 3.1). */
-uint32_t pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_conn_data *d);
+uint32_t pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_tcp_config *config);
 /* Slow start by at most so many segments an ACK (RFC 3465), divided; returns the bytes that were
  * acknowledged beyond ssthresh. */
 uint32_t pv_cc_slow_start(struct pv_pcb *pcb, uint32_t bytes, uint32_t segments, uint32_t divisor);

@@ -300,6 +300,22 @@ take_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	pcb->snd_wl2 = p->ack;
 }
 
+void
+pv_connect_first_rtt(const struct pv_pcb *pcb, const struct pv_tcp_config *config, uint64_t now,
+		struct pv_rtt *out)
+{
+	uint64_t rtt = pcb->syn_rtt_us * UINT64_C(1000);
+
+	out->rto = config->rto_initial * PV_MS;
+	if ((pcb->flags & PV_PCB_SYN_LOST) != 0 && out->rto < RTO_AFTER_LOST_SYN)
+		out->rto = RTO_AFTER_LOST_SYN;
+	if (rtt == 0)
+		return;
+	pv_rtt_minimum(out, rtt, now);
+	pv_rtt_smooth(out, rtt);
+	pv_rtt_set_rto(out, config->rto_min * PV_MS, config->rto_max * PV_MS);
+}
+
 /* Called once the connection is established, and when an idle one gets its data. */
 void
 pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
@@ -318,18 +334,9 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->mss_most = pcb->snd_mss;
 	d->backoff = 0;
 	d->stalled_since = 0;
-	d->rtt.rto = d->config->rto_initial * PV_MS;
-	if ((pcb->flags & PV_PCB_SYN_LOST) != 0 && d->rtt.rto < RTO_AFTER_LOST_SYN)
-		d->rtt.rto = RTO_AFTER_LOST_SYN;
-	if (pcb->syn_rtt_us != 0) {
-		uint64_t rtt = pcb->syn_rtt_us * UINT64_C(1000);
-
-		pv_rtt_minimum(&d->rtt, rtt, ctx->now);
-		pv_rtt_smooth(&d->rtt, rtt);
-		pv_rtt_set_rto(&d->rtt, d->config->rto_min * PV_MS, d->config->rto_max * PV_MS);
-	}
-	d->cwnd = pv_cc_initial_window(pcb, d);
-	d->ssthresh = UINT32_MAX / 2;
+	pv_connect_first_rtt(pcb, d->config, ctx->now, &d->rtt);
+	d->cwnd = pv_cc_initial_window(pcb, d->config);
+	d->ssthresh = PV_SSTHRESH_FIRST;
 	d->cc->start(ctx, pcb);
 	d->limited_end = d->rtt_mark = d->small_end = pcb->snd_una;
 	d->recover = pcb->snd_una - 1;

@@ -115,8 +115,10 @@ start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
 	pv_rtt_start(&d->rtt, config->rto_initial * PV_MS);
 	d->rack_mult = 1;
 	d->cc = pv_cc_of(config->congestion);
-	if (pcb->state >= PV_ESTABLISHED)
+	if (pcb->state >= PV_ESTABLISHED) {
+		pcb->established_ns = pv_conn_established_ns(ctx, pcb);
 		pv_connect_established(ctx, pcb);
+	}
 }
 
 struct pv_conn_data *

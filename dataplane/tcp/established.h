@@ -211,6 +211,9 @@ enum pv_counter pv_connect_crossed(
 		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 /* Starts what an established connection has; also when an idle one gets its data. */
 void pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* What the handshake says of the path; `out` has no sample yet. */
+void pv_connect_first_rtt(const struct pv_pcb *pcb, const struct pv_tcp_config *config,
+		uint64_t now, struct pv_rtt *out);
 bool pv_connect_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
 void pv_connect_send_syn(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
@@ -233,6 +236,16 @@ static inline uint32_t
 pv_ms(uint64_t ns)
 {
 	return (uint32_t)(ns / PV_MS);
+}
+
+/* Where nothing wrote that down (see struct pv_pcb), nothing came since that would have set the
+ * time of TS.Recent anew. */
+static inline uint64_t
+pv_conn_established_ns(const struct pv_ctx *ctx, const struct pv_pcb *pcb)
+{
+	if (pcb->established_ns != 0)
+		return pcb->established_ns;
+	return ctx->now - (pv_ms(ctx->now) - pcb->ts_recent_ms) * PV_MS;
 }
 
 /* Our timestamp (RFC 7323 5.4: one tick a millisecond). */

@@ -95,9 +95,9 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 	pcb->rcv_adv = pcb->rcv_nxt + listener->window;
 	if (handshake->agreed & PV_AGREED_TIMESTAMPS) {
 		pcb->ts_recent = packet->seq == pcb->rcv_nxt ? packet->tsval : handshake->ts_recent;
-		pcb->ts_recent_ms = ctx->tcp->ms;
 		pcb->ts_offset = packet->ts_offset;
 	}
+	pcb->ts_recent_ms = ctx->tcp->ms;
 	if (handshake->syn_ns != 0 && !handshake->syn_ack_again)
 		pcb->syn_rtt_us = (uint32_t)((ctx->now - handshake->syn_ns) / 1000) | 1;
 	pcb->tos = (uint8_t)(ctx->tcp_config.dscp << 2);

@@ -38,6 +38,23 @@ count_segments(const struct pv_conn_data *d, struct pv_info *out)
 	}
 }
 
+/* Of a connection that has done nothing since: with what it will begin. */
+static void
+from_handshake(const struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
+{
+	const struct pv_tcp_config *config = &ctx->tcp_config;
+	struct pv_rtt rtt = { 0 };
+
+	pv_connect_first_rtt(pcb, config, ctx->now, &rtt);
+	out->rto = us(rtt.rto);
+	out->srtt = us(rtt.srtt);
+	out->rttvar = us(rtt.rttvar);
+	out->min_rtt = us(rtt.min);
+	out->snd_cwnd = pv_cc_initial_window(pcb, config);
+	out->snd_ssthresh = PV_SSTHRESH_FIRST;
+	out->congestion = config->congestion;
+}
+
 static void
 from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 {
@@ -108,10 +125,11 @@ pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out)
 	out->snd_wnd = pcb->snd_wnd;
 	out->rcv_wnd = pcb->rcv_adv - pcb->rcv_nxt;
 	out->rcv_buffer = pcb->rcv_buffer != 0 ? pcb->rcv_buffer : ctx->tcp_config.recv_buffer;
-	out->rto = us(ctx->tcp_config.rto_initial * PV_MS);
-	out->congestion = ctx->tcp_config.congestion;
-	out->established_ns = pcb->established_ns;
+	if (pcb->state >= PV_ESTABLISHED)
+		out->established_ns = pv_conn_established_ns(ctx, pcb);
 	if (pcb->data != NULL)
 		from_data(ctx, pcb, out);
+	else
+		from_handshake(ctx, pcb, out);
 	return 0;
 }

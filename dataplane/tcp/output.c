@@ -437,7 +437,7 @@ static void
 restart_after_idle(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint32_t restart = pv_cc_initial_window(pcb, d);
+	uint32_t restart = pv_cc_initial_window(pcb, d->config);
 	uint64_t pause = ctx->now - d->last_sent;
 
 	if (d->last_sent == 0 || pause <= d->rtt.rto || !d->config->slow_start_after_idle)

@@ -111,7 +111,8 @@ struct pv_pcb {
 	uint32_t max_wnd;          /* largest snd_wnd so far (RFC 5961 5.2, RFC 9293 3.8.6.2.1) */
 	uint32_t rcv_nxt, rcv_adv; /* rcv_adv: right edge last advertised */
 	uint32_t last_ack_sent;
-	uint32_t ts_recent, ts_recent_ms; /* and when it was set, in ms of ctx->now */
+	uint32_t ts_recent, ts_recent_ms; /* and when it was set, in ms of ctx->now; at the
+					     handshake also without timestamps */
 	uint32_t ts_offset;               /* ours = ms of ctx->now + offset (RFC 7323 7.1) */
 	uint16_t snd_mss, rcv_mss; /* snd_mss: payload of a full segment, own options already taken
 				      off */
@@ -121,7 +122,7 @@ struct pv_pcb {
 	struct pv_timer timer;           /* armed for the earliest deadline of `data` or before */
 	struct pv_conn_data *data;       /* everything else; from a pool at the first data, timer or
 					    close; tcp/conn_data.h */
-	uint64_t established_ns;         /* 0: was never touched since */
+	uint64_t established_ns;         /* 0: was never touched since, so ts_recent_ms tells */
 	uint32_t rcv_buffer, snd_buffer; /* bytes; 0: as configured */
 	uint32_t invalid_ack_ms;         /* when an unacceptable segment was last answered, in ms of
 					    ctx->now | 1; 0: never */

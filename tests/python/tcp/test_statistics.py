@@ -56,6 +56,21 @@ def test_windows_and_times(base):
 
 
 @proves("U02")
+def test_a_connection_that_did_nothing_yet_tells_with_what_it_will_begin(base):
+    flow = Flow(base, rtt=0.08, nodelay=False)
+    established = base.dataplane.now()
+    flow.pass_time(5)
+    before = flow.info
+    assert before.established_ns == established
+    assert before.snd_cwnd == 10_000
+    assert before.srtt == pytest.approx(80_000, abs=200)
+    flow.write(1)
+    after = flow.info
+    for name in ("snd_cwnd", "snd_ssthresh", "srtt", "rttvar", "min_rtt", "rto", "established_ns"):
+        assert getattr(before, name) == getattr(after, name), name
+
+
+@proves("U02")
 def test_segments_in_flight_by_their_fate(base):
     flow = in_flight(base)
     assert (flow.info.unacked, flow.info.notsent, flow.info.recovery) == (10, 20_000, OPEN)
