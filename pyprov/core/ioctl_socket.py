@@ -41,7 +41,7 @@ def readable(call: IoctlCall) -> int:
 
 
 def at_mark(call: IoctlCall) -> int:
-    """SIOCATMARK: 1 if no urgent data lies ahead; in the stream: before the next byte."""
+    """SIOCATMARK: 1 if no urgent data waits; in the stream: if none lies ahead of its mark."""
     return option_facts.at_mark(call.control, call.socket)
 
 

@@ -60,6 +60,7 @@ IOCTLS: Final[dict[int, Ioctl]] = {
     ioctls.SIO_LOOPBACK_FAST_PATH: Ioctl(ioctl_tcp.take_fast_path, unpack_dword),
     ioctls.SIO_TCP_INFO: Ioctl(ioctl_tcp.statistics, unpack_dword, pack_structure),
     ioctls.SIO_IDEAL_SEND_BACKLOG_QUERY: Ioctl(ioctl_tcp.send_backlog, pack=pack_dword),
+    ioctls.SIO_IDEAL_SEND_BACKLOG_CHANGE: Ioctl(ioctl_tcp.send_backlog_change),
     ioctls.SIO_ENABLE_CIRCULAR_QUEUEING: Ioctl(ioctl_tcp.do_nothing),
     ioctls.SIO_ADDRESS_LIST_QUERY: Ioctl(ioctl_names.address_list, pack=pack_structure),
     ioctls.SIO_ADDRESS_LIST_SORT: Ioctl(

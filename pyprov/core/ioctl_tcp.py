@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pyprov.core.socket import Socket
 
 BACKLOG: Final = 0x10000  # what Windows answers for any connection
+_NO_EVENT: Final = 0  # the change is told by no FD_* bit
 _BEFORE: Final = frozenset({State.OPEN, State.BOUND})
 _TIMESTAMPS: Final = 1  # of Info.options
 _MS: Final = 1_000_000
@@ -117,6 +118,16 @@ def send_backlog(call: IoctlCall) -> int:
     """
     _check_connected(call.socket)
     return BACKLOG
+
+
+def send_backlog_change(call: IoctlCall) -> None:
+    """SIO_IDEAL_SEND_BACKLOG_CHANGE: waits for another answer of the query, which never comes.
+
+    Raises:
+        WSAError: WSAENOTCONN, and what `Changes.ask` does.
+    """
+    _check_connected(call.socket)
+    call.control.changes.ask(call, _NO_EVENT)
 
 
 def do_nothing(call: IoctlCall) -> None:

@@ -158,10 +158,10 @@ def bsd_urgent(control: Control, socket: Socket) -> int:
 
 
 def at_mark(control: Control, socket: Socket) -> int:
-    """TCP_ATMARK, SIOCATMARK: no urgent data lies ahead; in the stream: before the next byte."""
+    """TCP_ATMARK, SIOCATMARK: no urgent data waits; in the stream: none lies ahead of its mark."""
     if socket.state is not State.CONNECTED:
         return 1
-    ahead = URGENT_AHEAD if socket.options.oob_inline else URGENT_AHEAD | URGENT_WAITS
+    ahead = URGENT_AHEAD if socket.options.oob_inline else URGENT_WAITS
     try:
         return int(not control.dataplane.urgent(socket.handle) & ahead)
     except DataplaneError:

@@ -6,6 +6,7 @@ import pytest
 
 from pyprov.winsock.tcp_info import TCPSTATE, TCP_INFO_v0, TCP_INFO_v1
 from tests.python.failing import fails
+from tests.python.spi.requests import Request
 from tests.python.watched import Watched
 from tests.python.worlds import LabWorld
 
@@ -149,6 +150,19 @@ def test_the_ideal_send_backlog_of_a_connection(world):
     spi = world.spi
     s, _ = world.pair()
     assert spi.WSPIoctl(s, spi.SIO_IDEAL_SEND_BACKLOG_QUERY) == 0x10000
+
+
+def test_a_change_of_the_ideal_send_backlog_is_waited_for_until_the_close(world):
+    spi = world.spi
+    with fails("ENOTCONN"):
+        spi.WSPIoctl(new(spi), spi.SIO_IDEAL_SEND_BACKLOG_CHANGE)
+    s, _ = world.pair()
+    request = Request(world)
+    with fails("WSA_IO_PENDING"):
+        spi.WSPIoctl(s, spi.SIO_IDEAL_SEND_BACKLOG_CHANGE, None, None, *request.arguments)
+    assert request.pending
+    spi.WSPCloseSocket(s)
+    assert request.error == spi.WSA_OPERATION_ABORTED
 
 
 # ---- before a connect

@@ -46,6 +46,7 @@ def test_o04_urgent_data_is_not_counted_and_lies_ahead(world, pair):
     assert spi.WSPIoctl(s, spi.FIONREAD) == 5
     assert spi.WSPIoctl(s, spi.SIOCATMARK) == 0
     assert take(spi, s, flags=spi.MSG_OOB) == (b"!", spi.MSG_OOB)
+    assert spi.WSPIoctl(s, spi.SIOCATMARK) == 1
     assert take(spi, s) == (b"12345", 0)
     assert spi.WSPIoctl(s, spi.SIOCATMARK) == 1
 
