@@ -196,7 +196,7 @@ class AcceptEx(Operation):
 
     def moved(self, control: Control) -> None:
         """See Operation."""
-        _asked(control, self.socket)
+        synchronise(control, self.socket)
         drive(control, self.acceptor, lanes_of(control, self.acceptor).receive)
 
     def abandon(self, control: Control) -> None:
@@ -211,14 +211,7 @@ class AcceptEx(Operation):
             if self.acceptor.lanes is not None:
                 self.acceptor.lanes.guest = None
         self.slots.release()
-        _asked(control, self.socket)
-
-
-def _asked(control: Control, listener: Socket) -> None:
-    """An accepting call was made, or a request has ended: network events."""
-    if listener.events is not None:
-        after_accept(control, listener, listener.events)
-        synchronise(control, listener)
+        synchronise(control, self.socket)
 
 
 class FirstData(Operation):
@@ -321,7 +314,9 @@ def accept_ex(
     try:
         return post(control, lanes.accept, operation).transferred
     finally:
-        _asked(control, listener)
+        if listener.events is not None:
+            after_accept(control, listener, listener.events)
+            synchronise(control, listener)
 
 
 def check_accept(

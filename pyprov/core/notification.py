@@ -77,6 +77,9 @@ def async_select(
     pump = _pump(control, queue) if mask else None
     with control.lock:
         events = _events_of(socket)
+    if socket.state is State.CONNECTING:
+        poll_connect(control, socket)
+    with control.lock:
         events.event, events.mask = None, mask
         events.pump, events.window, events.s = pump, queue if mask else None, s
         events.message = message if isinstance(message, int) else 0
@@ -95,6 +98,8 @@ def _events_of(socket: Socket) -> NetEvents:
     if events is None:
         events = socket.events = NetEvents()
         events.connected = socket.request is not None
+        if socket.failed and socket.error:
+            events.record_connect(socket.error)
     return events
 
 
@@ -251,29 +256,34 @@ def inherit(control: Control, listener: Socket, accepted: Socket, s: int) -> Non
 
 
 def synchronise(control: Control, socket: Socket) -> None:
-    """Make the dataplane watch for what is registered; then signal what is on the record.
-
-    Whoever comes while another thread is at it leaves it to that thread, which looks again.
-    """
+    """Make the dataplane watch for what is registered; then signal what is on the record."""
     events = socket.events
     if events is None:
         return
+    if _watch_what_is_wanted(control, socket, events):
+        _record(control, socket, events)
+        announce(control, socket, events)
+
+
+def _watch_what_is_wanted(control: Control, socket: Socket, events: NetEvents) -> bool:
+    """Make the dataplane watch for what is registered; False if another thread sees to it.
+
+    Whoever comes while another thread is at it leaves it to that thread, which looks again.
+    """
     while True:
         with control.lock:
             wanted = events.wanted(socket)
             before = events.watched
             if events.syncing:
-                return
+                return False
             if wanted == before:
-                break
+                return True
             events.syncing = True
             events.watched = wanted
         try:
             _watch(control, socket, before, wanted)
         finally:
             events.syncing = False
-    _record(control, socket, events)
-    announce(control, socket, events)
 
 
 def begin_deferral(control: Control, listener: Socket, handle: int) -> None:
@@ -285,10 +295,14 @@ def begin_deferral(control: Control, listener: Socket, handle: int) -> None:
 
 
 def end_deferral(control: Control, listener: Socket, handles: Collection[int]) -> None:
-    """Requests were taken or are gone: with the last deferred one FD_ACCEPT is heard again."""
+    """Requests were taken: with the last deferred one FD_ACCEPT is heard again.
+
+    What waits behind them is announced by the accepting call's `after_accept`.
+    """
     with control.lock:
         listener.deferred = tuple(h for h in listener.deferred if h not in handles)
-    synchronise(control, listener)
+    if listener.events is not None:
+        _watch_what_is_wanted(control, listener, listener.events)
 
 
 def _watch(control: Control, socket: Socket, before: Watched, wanted: Watched) -> None:
@@ -380,9 +394,18 @@ def has_data(control: Control, socket: Socket) -> bool:
         return False
 
 
-def after_receive(control: Control, socket: Socket, events: NetEvents) -> None:
-    """A receiving call was made, with whatever result."""
-    if socket.state is not State.CONNECTED:
+def after_receive(
+    control: Control, socket: Socket, events: NetEvents, *, fault: bool = False
+) -> None:
+    """A receiving call was made, with whatever result.
+
+    Args:
+        control: the provider's state.
+        socket: the socket.
+        events: its registration.
+        fault: the result is WSAEFAULT, after which only messages are posted anew.
+    """
+    if socket.state is not State.CONNECTED or (fault and events.pump is None):
         return
     status = control.status(socket)
     reads = status.reads

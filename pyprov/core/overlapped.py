@@ -105,26 +105,38 @@ def receive(
     Raises:
         WSAError: WSA_IO_PENDING; see spi/transfer.py.
     """
+    fault = False
     try:
-        check_receive(control, socket, flags)
-        if flags & MSG_PEEK:
-            raise WSAError(WSAEOPNOTSUPP, "MSG_PEEK is for calls that are not overlapped")
-        request = new_request(control, socket, overlapped, routine)
-        into = views(buffers)
-        if any(view.readonly for view in into):
-            raise WSAError(WSAEFAULT, "a buffer is read-only")
-        result = post(control, request.lanes.receive, Receive(socket, request, into, flags))
+        operation = _to_receive(control, socket, buffers, flags, (overlapped, routine))
+        result = post(control, operation.request.lanes.receive, operation)
+    except WSAError as error:
+        fault = error.code == WSAEFAULT
+        raise
     finally:
         if socket.events is not None:
-            after_request(control, socket)
+            after_request(control, socket, fault=fault)
     return result.transferred, result.flags
 
 
-def after_request(control: Control, socket: Socket) -> None:
+def _to_receive(
+    control: Control, socket: Socket, buffers: Buffers, flags: int, told: tuple[object, object]
+) -> Receive:
+    """Check what was given; `told` are the structure and the routine."""
+    check_receive(control, socket, flags)
+    if flags & MSG_PEEK:
+        raise WSAError(WSAEOPNOTSUPP, "MSG_PEEK is for calls that are not overlapped")
+    request = new_request(control, socket, *told)
+    into = views(buffers)
+    if any(view.readonly for view in into):
+        raise WSAError(WSAEFAULT, "a buffer is read-only")
+    return Receive(socket, request, into, flags)
+
+
+def after_request(control: Control, socket: Socket, *, fault: bool = False) -> None:
     """A request to receive was made or has ended: network events, and what WSPShutdown put off."""
     lanes = socket.lanes
     if socket.events is not None:
-        after_receive(control, socket, socket.events)
+        after_receive(control, socket, socket.events, fault=fault)
         synchronise(control, socket)
     if lanes is not None and lanes.deaf and not lanes.receive:
         lanes.deaf = False

@@ -144,6 +144,7 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
     Raises:
         WSAError: see spi/transfer.py.
     """
+    fault = False
     try:
         plain = flags.__class__ is int and not flags
         if not plain or socket.state is not State.CONNECTED or socket.shut & SHUT_RECEIVE:
@@ -151,9 +152,12 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
         if socket.lanes is not None:
             give_way(control, socket, socket.lanes.receive, socket.options.recv_timeout)
         return _receive(control, socket, buffers, flags)
+    except WSAError as error:
+        fault = error.code == WSAEFAULT
+        raise
     finally:
         if socket.events is not None:
-            after_receive(control, socket, socket.events)
+            after_receive(control, socket, socket.events, fault=fault)
 
 
 def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:

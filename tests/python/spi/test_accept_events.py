@@ -3,6 +3,7 @@
 import pytest
 
 from tests.python.failing import fails
+from tests.python.spi.test_messages import Posted
 from tests.python.watched import ALL, Watched
 
 
@@ -285,3 +286,32 @@ def test_without_a_registration_nothing_is_inherited(world):
     world.settle()
     s, _ = spi.WSPAccept(watched.s)
     assert spi._find(s)[1].events is None
+
+
+@pytest.mark.parametrize("call", ["WSPAccept", "CF_REJECT", "accept_many", "AcceptEx"])
+def test_g07_what_waits_behind_a_deferred_head_is_posted_once(world, call):
+    spi = world.spi
+    listener = Posted(world, world.listener(), spi.FD_ACCEPT)
+    world.client(80)
+    assert listener.events() == [spi.FD_ACCEPT]
+    with fails("WSATRY_AGAIN"):
+        spi.WSPAccept(listener.s, lambda *_: spi.CF_DEFER)
+    world.client(80)
+    if call == "CF_REJECT":
+        with fails("ECONNREFUSED"):
+            spi.WSPAccept(listener.s, lambda *_: spi.CF_REJECT)
+    elif call == "AcceptEx":
+        spi.AcceptEx(
+            listener.s,
+            spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP),
+            bytearray(64),
+            0,
+            32,
+            32,
+            spi.WSAOVERLAPPED(),
+        )
+    elif call == "accept_many":
+        assert len(spi.accept_many(listener.s, 1)) == 1
+    else:
+        spi.WSPAccept(listener.s)
+    assert [event for s, event, _ in listener.taken() if s == listener.s] == [spi.FD_ACCEPT]

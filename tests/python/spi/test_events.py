@@ -44,6 +44,19 @@ def test_l14_fd_connect_waits_for_who_asks_later(world):
     assert watched.seen() == spi.FD_CONNECT
 
 
+def test_a_connect_that_has_failed_is_reported_to_who_asks_later(world):
+    spi = world.spi
+    world.serve(82, "refuse")
+    s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+    spi.WSPIoctl(s, spi.FIONBIO, 1)
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, (world.peer_address, 82))
+    world.settle()
+    assert spi.WSPGetSockOpt(s, spi.SOL_SOCKET, spi.SO_ERROR) == 10061
+    found = Watched(world, s).enum()
+    assert (found.lNetworkEvents, found.iErrorCode[spi.FD_CONNECT_BIT]) == (spi.FD_CONNECT, 10061)
+
+
 def test_l30_a_refused_connect_is_reported_once_with_its_code(world):
     spi = world.spi
     world.serve(82, "refuse")
@@ -164,6 +177,17 @@ def test_peeking_enables_fd_read_again(world, watched_pair):
     watched.seen()
     spi.WSPRecv(watched.s, bytearray(1), spi.MSG_PEEK)
     assert watched.seen() == spi.FD_READ
+
+
+def test_a_receive_with_a_bad_buffer_reports_nothing(world, watched_pair):
+    spi = world.spi
+    watched, client = watched_pair
+    client.send(b"hello")
+    assert watched.seen() == spi.FD_READ
+    for more in ((), (0, spi.WSAOVERLAPPED())):
+        with fails("EFAULT"):
+            spi.WSPRecv(watched.s, b"read-only", *more)
+        assert not watched.is_set
 
 
 def test_a_receive_that_finds_nothing_reports_nothing(world, watched_pair):
