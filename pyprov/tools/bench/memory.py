@@ -1,8 +1,10 @@
 """`pyprov bench memory`: bytes that a connection costs, as the process grows by it.
 
-An engine on the wire in memory is filled with so many connections of one kind; what its resident
-memory grew by, huge pages included, is divided by their number. Tables are mapped at their limits
-and take memory as they are touched, so that this is what an operator sees.
+An engine on the wire in memory is started and filled with so many connections of one kind, then
+another with twice as many, each with tables that hold no more. What the process grew by more, huge
+pages under its tables included, is divided by the connections more. So what every engine has
+cancels out, and everything that grows with the connections is in: records, control blocks, status
+records, and the tables with all that stands empty in them.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from pyprov.core.port import CLOSE_GRACEFUL, REQUEST_DTYPE, SYN_COOKIES_NEVER, Dataplane
 from pyprov.runtime import engine
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 import numpy as np
 
 _PORT: Final = 80
-_SERVER: Final = "10.9.0.2"
+_SERVERS: Final = ("10.9.0.2", "fd09::2")  # by --ipv6
 _PATIENCE: Final = 300.0
 _BATCH: Final = 1024
 _FEW: Final = 16_384  # of the kinds that are not measured
@@ -42,9 +44,17 @@ class Kind(TypedDict):
     bytes_each: float
 
 
+class Filled(NamedTuple):
+    """An engine full of connections."""
+
+    connections: int
+    grown: int  # bytes
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--flows", type=int, default=500_000, help="connections of each kind")
+    parser.add_argument("--flows", type=int, default=250_000, help="connections; and twice that")
+    parser.add_argument("--ipv6", action="store_true")
 
 
 def resident() -> int:
@@ -54,11 +64,13 @@ def resident() -> int:
 
 
 def _config(limit: str, flows: int) -> Config:
+    mac = "02:00:00:00:00:01"
     network = {
         "device": "ring",
-        "address": [f"{_SERVER}/24"],
-        "gateway": ["10.9.0.1"],
-        "neighbour": [{"address": "10.9.0.1", "mac": "02:00:00:00:00:01"}],
+        "address": [f"{_SERVERS[0]}/24", f"{_SERVERS[1]}/64"],
+        "gateway": ["10.9.0.1", "fd09::1"],
+        "neighbour": [{"address": host, "mac": mac} for host in ("10.9.0.1", "fd09::1")],
+        "dad": False,
     }
     limits = {"max_connections": _FEW, "half_open_max": _FEW, "time_wait_max": _FEW}
     limits[limit] = flows + _FEW
@@ -73,25 +85,26 @@ def _config(limit: str, flows: int) -> Config:
 
 
 @contextmanager
-def _engine(limit: str, flows: int) -> "Iterator[Dataplane]":
+def _engine(limit: str, flows: int) -> "Iterator[tuple[Dataplane, int]]":
+    """Start an engine, with what the process had before."""
+    before = resident()
     dataplane = engine.start(_config(limit, flows))
     try:
-        yield dataplane
+        yield dataplane, before
     finally:
         engine.stop(dataplane)
 
 
-def _grown(
+def _fill(
     dataplane: Dataplane,
     load: Load,
     flows: int,
     count_now: Callable[[dict[str, int]], int],
     serve: Callable[[], None],
-) -> Kind:
-    """Run the generator until a counter has reached the number wanted; what memory grew by."""
+) -> int:
+    """Run the generator until a counter has reached the number wanted; the number."""
     generator = Generator(dataplane, load, cpu=GUEST)
     pause = threading.Event()  # never set
-    before = resident()
     end = time.monotonic() + _PATIENCE
     count = 0
     while count < flows:
@@ -101,62 +114,80 @@ def _grown(
         if time.monotonic() > end:
             raise Failed(f"only {count} of {flows} were there after {_PATIENCE:.0f} s")
     generator.pause()
-    grown = resident() - before
     generator.stop()
-    return Kind(state="", connections=count, bytes_each=round(grown / count, 1))
+    return count
 
 
 def _waiting(counters: dict[str, int]) -> int:
     return counters["TCP_SYN_ACCEPTED"] - counters["TCP_ACK_ACCEPTED"]
 
 
-def half_open(flows: int) -> Kind:
+def half_open(server: str, flows: int) -> Filled:
     """SYNs of a flood, none of which is ever acknowledged."""
-    with _engine("half_open_max", flows) as dataplane:
-        listener = dataplane.listen(listen_params(_SERVER, _PORT, 1024, SYN_COOKIES_NEVER))
+    with _engine("half_open_max", flows) as (dataplane, before):
+        listener = dataplane.listen(listen_params(server, _PORT, 1024, SYN_COOKIES_NEVER))
         start_service(dataplane, listener, Service.COUNT)
         # The few legitimate clients beside the flood come and go.
-        load = Load(server=_SERVER, port=_PORT, flows=16, flood=60.0, close=Close.RST)
-        kind = _grown(dataplane, load, flows, _waiting, lambda: None)
-    return Kind(**{**kind, "state": "half-open"})
+        load = Load(server=server, port=_PORT, flows=16, flood=60.0, close=Close.RST)
+        count = _fill(dataplane, load, flows, _waiting, lambda: None)
+        return Filled(count, resident() - before)
 
 
-def established(flows: int) -> Kind:
+def established(server: str, flows: int) -> Filled:
     """Accepted, nothing said since."""
-    with _engine("max_connections", flows) as dataplane:
-        listener = dataplane.listen(listen_params(_SERVER, _PORT, 1024, SYN_COOKIES_NEVER))
+    with _engine("max_connections", flows) as (dataplane, before):
+        listener = dataplane.listen(listen_params(server, _PORT, 1024, SYN_COOKIES_NEVER))
         start_service(dataplane, listener, Service.COUNT)
-        load = Load(server=_SERVER, port=_PORT, flows=flows, close=Close.NONE)
-        kind = _grown(dataplane, load, flows, itemgetter("TCP_ESTABLISHED"), lambda: None)
-    return Kind(**{**kind, "state": "established, idle"})
+        load = Load(server=server, port=_PORT, flows=flows, close=Close.NONE)
+        count = _fill(dataplane, load, flows, itemgetter("TCP_ESTABLISHED"), lambda: None)
+        return Filled(count, resident() - before)
 
 
-def time_wait(flows: int) -> Kind:
+def time_wait(server: str, flows: int) -> Filled:
     """Closed by us with a FIN, then by the peer."""
     rows, handles = np.zeros(_BATCH, REQUEST_DTYPE), np.zeros(_BATCH, np.uint64)
-    with _engine("time_wait_max", flows) as dataplane:
-        listener = dataplane.listen(listen_params(_SERVER, _PORT, 65_535, SYN_COOKIES_NEVER))
+    with _engine("time_wait_max", flows) as (dataplane, before):
+        listener = dataplane.listen(listen_params(server, _PORT, 65_535, SYN_COOKIES_NEVER))
 
         def close() -> None:
             while n := dataplane.accept_many(listener, rows):
                 handles[:n] = rows["handle"][:n]
                 dataplane.close_many(handles[:n], CLOSE_GRACEFUL)
 
-        load = Load(server=_SERVER, port=_PORT, flows=flows, window=256, close=Close.SERVER)
-        kind = _grown(dataplane, load, flows, itemgetter("TCP_TIME_WAIT_STARTED"), close)
-    return Kind(**{**kind, "state": "TIME-WAIT"})
+        load = Load(server=server, port=_PORT, flows=flows, window=256, close=Close.SERVER)
+        count = _fill(dataplane, load, flows, itemgetter("TCP_TIME_WAIT_STARTED"), close)
+        return Filled(count, resident() - before)
 
 
-def measure(flows: int) -> list[Kind]:
-    """All kinds, each in an engine of its own."""
-    return [fill(flows) for fill in (half_open, established, time_wait)]
+STATES: Final = {
+    "half-open": half_open,
+    "established, idle": established,
+    "TIME-WAIT": time_wait,
+}
+
+
+def difference(once: Filled, twice: Filled) -> float:
+    """Bytes that a connection more has cost."""
+    return (twice.grown - once.grown) / (twice.connections - once.connections)
+
+
+def measure(flows: int, *, ipv6: bool) -> list[Kind]:
+    """All kinds, each in engines of its own."""
+    server = _SERVERS[ipv6]
+    kinds = []
+    for state, fill in STATES.items():
+        fill(server, _FEW)  # what only a process's first takes
+        once, twice = fill(server, flows), fill(server, 2 * flows)
+        each = round(difference(once, twice), 1)
+        kinds.append(Kind(state=state, connections=twice.connections, bytes_each=each))
+    return kinds
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    kinds = measure(arguments.flows)
+    kinds = measure(arguments.flows, ipv6=arguments.ipv6)
     if arguments.json:
-        print(json.dumps({"flows": arguments.flows, "kinds": kinds}))
+        print(json.dumps({"flows": arguments.flows, "ipv6": arguments.ipv6, "kinds": kinds}))
         return 0
     print(f"{'':20}{'connections':>12}{'bytes each':>12}")
     for kind in kinds:

@@ -46,3 +46,8 @@ def test_memory_grows_by_what_is_touched():
         for page in range(0, len(held), mmap.PAGESIZE):
             held[page] = 1
         assert memory.resident() - before > 8 << 20
+
+
+def test_what_every_engine_has_is_nobodys_memory():
+    once, twice = memory.Filled(1000, 1_000_000), memory.Filled(2100, 1_110_000)
+    assert memory.difference(once, twice) == 100.0
