@@ -12,6 +12,8 @@
 /* What each command does. A function returns 0 or -errno, which the one who waits for an answer
  * gets. */
 
+#define BURSTS 8 /* of commands a turn */
+
 typedef int (*command_fn)(struct pv_worker *w, const struct pv_command *c);
 
 static int
@@ -216,8 +218,8 @@ pv_worker_refuse(struct pv_worker *w)
 	pv_bridge_flush(&w->ctx);
 }
 
-uint32_t
-pv_worker_commands(struct pv_worker *w)
+static uint32_t
+execute(struct pv_worker *w)
 {
 	struct pv_command commands[PV_BURST];
 	uint32_t n = pv_command_take(w->ctx.bridge, w->ctx.worker, commands, PV_BURST);
@@ -233,4 +235,18 @@ pv_worker_commands(struct pv_worker *w)
 	if (n != 0)
 		pv_count_n(&w->ctx.counters, PV_C_COMMANDS, n);
 	return n;
+}
+
+/* Each connection of a turn's frames may mean one or two commands: were fewer executed than come
+ * in, connections that have ended would keep their places until there is none. */
+uint32_t
+pv_worker_commands(struct pv_worker *w)
+{
+	uint32_t n = PV_BURST, all = 0;
+
+	for (uint32_t i = 0; i < BURSTS && n == PV_BURST; i++) {
+		n = execute(w);
+		all += n;
+	}
+	return all;
 }

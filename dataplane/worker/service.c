@@ -17,7 +17,8 @@
 #define LISTENERS 16
 #define TAKE      32        /* requests at a time */
 #define TAKES     8         /* a turn and listener */
-#define EVENTS    64        /* connections a turn */
+#define EVENTS    64        /* connections at a time */
+#define ROUNDS    4         /* a turn: as many as its frames can be of */
 #define TURN      (1 << 20) /* bytes a turn, more or less */
 #define WATCHED   (PV_READY_READ | PV_READY_WRITE | PV_READY_CLOSE | PV_READY_ERROR)
 
@@ -338,6 +339,7 @@ pv_service_command(struct pv_worker *w, const struct pv_command *command)
 	if (command->b != 0)
 		return drop_adopted(w);
 	w->guest = command->p;
+	w->n_port = command->a != 0 ? 0 : w->ctx.config->n_port;
 	return 0;
 }
 
@@ -456,8 +458,10 @@ pv_service_run(struct pv_worker *w)
 		work += accept_all(w, &s->listener[i - 1]);
 	if (s->again != 0)
 		work += run_again(w);
-	if (s->n_conn != 0)
-		work += run_events(w);
+	for (uint32_t i = 0, n = EVENTS; i < ROUNDS && n == EVENTS && s->n_conn != 0; i++) {
+		n = run_events(w);
+		work += n;
+	}
 	return work;
 }
 
