@@ -42,6 +42,7 @@ from pyprov.winsock.options import SO_CONDITIONAL_ACCEPT, SOL_SOCKET
 if TYPE_CHECKING:
     import argparse
 
+    from pyprov.core.limits import Limits
     from pyprov.core.port import Dataplane
     from pyprov.runtime.config import Config
 
@@ -76,12 +77,17 @@ class InWorkers:
 
     name = "workers"
 
-    def __init__(self, dataplane: Dataplane, where: Where, backlog: int, service: str) -> None:
+    def __init__(
+        self, dataplane: Dataplane, limits: Limits, where: Where, backlog: int, service: str
+    ) -> None:
         params = ListenParams(
             local=pack_address(where.host),
             port=where.port,
             family=where.family,
             backlog=backlog,
+            backlog_overflow=limits.backlog_overflow,
+            half_open_overflow=limits.half_open_overflow,
+            syn_cookies=limits.syn_cookies,
         )
         self._dataplane = dataplane
         self._listener = dataplane.listen(params)
@@ -185,7 +191,10 @@ def _serve(
     try:
         conditional: bool = arguments.conditional_accept
         if arguments.service in IN_WORKERS and not arguments.condition and not conditional:
-            server: Server = InWorkers(dataplane, where, arguments.backlog, arguments.service)
+            limits = limits_of(config)
+            server: Server = InWorkers(
+                dataplane, limits, where, arguments.backlog, arguments.service
+            )
         else:
             _allow_many_threads()
             spi = Provider(dataplane, limits_of(config))
