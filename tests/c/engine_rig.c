@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "engine_rig.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "wire/ip4.h"
 
 #define COUNTERS 512
+#define LOOKS    10000
 
 static const uint8_t engine_mac[6] = { 0x02, 'p', 'v', 0, 0, 0 };
 
@@ -105,8 +107,8 @@ engine_count(struct pv_engine *engine, const char *counter)
 	return 0;
 }
 
-bool
-engine_accounts(struct pv_engine *engine)
+static bool
+accounts_now(struct pv_engine *engine)
 {
 	uint64_t value[COUNTERS], sum = 0;
 	int n = pv_counters(engine, -1, value, COUNTERS);
@@ -117,6 +119,18 @@ engine_accounts(struct pv_engine *engine)
 	}
 	return sum == engine_count(engine, "RX_FRAMES") + engine_count(engine, "LOOPBACK") +
 				      engine_count(engine, "HANDED_OVER");
+}
+
+/* A live worker may be in the middle of a burst. */
+bool
+engine_accounts(struct pv_engine *engine)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		if (accounts_now(engine))
+			return true;
+		sched_yield();
+	}
+	return false;
 }
 
 uint64_t
