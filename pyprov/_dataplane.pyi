@@ -383,6 +383,7 @@ class GeneratorStats(Pointer):
     alive: int
     in_flight: int
     cycles: int
+    resolved: int
 
 class WorkerLoad(Pointer):
     turns: int

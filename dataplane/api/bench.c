@@ -14,6 +14,7 @@
 #include <rte_pause.h>
 
 #include "api/engine.h"
+#include "api/pv_bench.h"
 #include "base/thread.h"
 #include "io/pool.h"
 #include "worker/generator.h"
@@ -23,6 +24,7 @@
 /* The generator of a benchmark and what there is to measure around it. */
 
 #define GENERATOR_MBUFS 65535
+#define DEVICE_MBUFS    16383
 #define GENERATOR_FRAME 256
 #define BOUNCES         2000
 
@@ -50,23 +52,41 @@ generate(void *arg)
 	return NULL;
 }
 
+static struct pv_generator_wire
+wire_of(const struct pv_engine *e, uint16_t port, const struct pv_generator_params *params)
+{
+	const struct pv_port *p = &e->ports[port];
+	struct pv_generator_wire wire = { .ctx = &e->workers[0]->ctx,
+		.port = p->far,
+		.index = port,
+		.queues = p->n_rx,
+		.one_queue = params->one_queue != 0,
+		.mac = { 0x02, 0, 0, 0, 0, 0x01 } };
+
+	if (p->kind == PV_PORT_DEVICE) {
+		wire.host = e->workers[0];
+		wire.port = p->ethdev;
+		wire.queues = 1;
+		wire.patient = params->rate == 0;
+		memcpy(wire.mac, p->facts.mac, sizeof(wire.mac));
+	}
+	return wire;
+}
+
 static struct pv_bench *
 new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params, int cpu)
 {
 	struct pv_bench *bench = calloc(1, sizeof(*bench));
-	const struct pv_port *p = &e->ports[port];
-	const struct pv_generator_wire wire = { .ctx = &e->workers[0]->ctx,
-		.port = p->far,
-		.queues = p->n_rx,
-		.one_queue = params->one_queue != 0 };
+	const struct pv_generator_wire wire = wire_of(e, port, params);
 	static const uint8_t none[6];
 
 	if (bench == NULL)
 		return NULL;
 	if (memcmp(params->server_mac, none, sizeof(none)) == 0)
-		memcpy(params->server_mac, p->facts.mac, sizeof(none));
+		memcpy(params->server_mac, e->ports[port].facts.mac, sizeof(none));
 	bench->cpu = cpu;
-	bench->mbufs = pv_pool_new(GENERATOR_MBUFS, GENERATOR_FRAME);
+	bench->mbufs = pv_pool_new(
+			wire.host == NULL ? GENERATOR_MBUFS : DEVICE_MBUFS, GENERATOR_FRAME);
 	if (bench->mbufs != NULL)
 		bench->generator = pv_generator_new(params, &wire, bench->mbufs);
 	if (bench->generator == NULL) {
@@ -77,6 +97,26 @@ new_bench(struct pv_engine *e, uint16_t port, struct pv_generator_params *params
 	return bench;
 }
 
+/* NULL, or why no generator can run there. */
+static const char *
+unfit(const struct pv_engine *e, uint16_t port, const struct pv_generator_params *params, int cpu)
+{
+	const struct pv_config *c = &e->config;
+	uint8_t kind;
+
+	if (e->bench != NULL)
+		return "there is one already";
+	if (params->flows == 0 || params->window == 0)
+		return "it needs at least one flow and one handshake in flight";
+	kind = port < c->n_port ? e->ports[port].kind : PV_PORT_STEP;
+	if (kind == PV_PORT_STEP || (kind == PV_PORT_RING && e->ports[port].far == PV_NO_ETHDEV))
+		return "it needs a device, or a ring port without a name";
+	if (kind == PV_PORT_DEVICE &&
+			(c->n_worker != 1 || c->n_port != 1 || c->port[0].n_vlan != 0 || cpu >= 0))
+		return "on a device it needs one worker, one port, and no VLAN tag";
+	return NULL;
+}
+
 int
 pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator_params *params,
 		int cpu, char *err, size_t err_cap)
@@ -84,16 +124,13 @@ pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator
 	struct pv_generator_params p = *params;
 	struct pv_command c = { .kind = PV_CMD_SERVICE };
 	int rc = pv_engine_usable(e);
+	const char *why;
 
 	if (rc != 0)
 		return rc;
-	if (port >= e->config.n_port || e->ports[port].kind != PV_PORT_RING || e->bench != NULL) {
-		snprintf(err, err_cap, "port %u is no ring port without a generator", port);
-		return -EINVAL;
-	}
-	if (p.flows == 0 || p.window == 0) {
-		snprintf(err, err_cap,
-				"a generator needs at least one flow and one handshake in flight");
+	why = unfit(e, port, params, cpu);
+	if (why != NULL) {
+		snprintf(err, err_cap, "%s", why);
 		return -EINVAL;
 	}
 	e->bench = new_bench(e, port, &p, cpu);
@@ -105,6 +142,7 @@ pv_generator_start(struct pv_engine *e, uint16_t port, const struct pv_generator
 	if (cpu >= 0)
 		return pv_thread_start(&e->bench->thread, generate, e->bench);
 	c.p = e->bench->generator;
+	c.a = e->ports[port].kind == PV_PORT_DEVICE;
 	return pv_engine_ask(e, 0, &c);
 }
 

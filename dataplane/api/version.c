@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "api/pv_bench.h"
 #include "api/pv_offer.h"
 #include "base/check.h"
 

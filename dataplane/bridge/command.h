@@ -44,7 +44,8 @@ enum pv_command_kind {
 	PV_CMD_REQUEST_READ,
 	PV_CMD_OFFER_READ, /* handle, a: enum pv_offer_kind, p: struct pv_offer * [answered] */
 	PV_CMD_OFFER_SEND, /* handle, p: struct pv_offer * [answered] */
-	/* p: struct pv_service *, start or stop a built-in service or the generator [answered] */
+	/* p: struct pv_service *, start or stop a built-in service or the generator (a: it polls
+	 * the ports from now on) [answered] */
 	PV_CMD_SERVICE,
 	PV_CMD_CONDITION, /* handle of a listener, p: struct pv_condition *, or NULL [answered] */
 	PV_CMD_SOURCE,    /* p: struct pv_addr[2], the peer's and, answered, ours [answered] */

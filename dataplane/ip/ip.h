@@ -62,6 +62,8 @@ struct pv_path {
 
 /* NULL: no route. An unresolved path starts resolution when something is sent on it. */
 const struct pv_path *pv_ip_path(struct pv_ctx *ctx, const struct pv_addr *peer);
+/* Starts resolution without sending anything. NULL: no route, no room, or ourselves. */
+const struct pv_path *pv_ip_resolve(struct pv_ctx *ctx, const struct pv_addr *peer);
 /* Source address for a peer (RFC 6724 in small: same family, on-link, then by route). False: no
  * route. */
 bool pv_ip_source(struct pv_ctx *ctx, const struct pv_addr *peer, struct pv_addr *local);

@@ -78,6 +78,18 @@ pv_ip_neighbour(struct pv_ctx *ctx, const struct pv_addr *peer)
 	return next_hop(ctx, peer, &local, &routed);
 }
 
+const struct pv_path *
+pv_ip_resolve(struct pv_ctx *ctx, const struct pv_addr *peer)
+{
+	struct pv_neighbour *n = pv_ip_neighbour(ctx, peer);
+
+	if (n == NULL)
+		return NULL;
+	if (n->state == PV_NEIGH_NEW)
+		pv_neigh_ask(ctx, n);
+	return &n->path;
+}
+
 bool
 pv_ip_source(struct pv_ctx *ctx, const struct pv_addr *peer, struct pv_addr *local)
 {

@@ -13,13 +13,18 @@
 #include "base/rng.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
+#include "wire/ip4.h"
 #include "worker/generator_frames.h"
 #include "worker/generator_wire.h"
 #include "worker/latency.h"
+#include "worker/worker.h"
 
 #define BURST      64
 #define HOST_BITS  17 /* of a client's number; the rest is its port */
 #define FIRST_PORT 1024
+/* Clients before one comes again: what the server still has of its last connection is gone by then.
+ */
+#define CLIENTS_MIN (1u << 26)
 
 /* A handshake in flight. */
 struct flight {
@@ -50,13 +55,11 @@ struct pv_generator {
 	uint64_t flight_mask;
 	struct alive *alive;
 	uint64_t alive_mask, alive_first, alive_end;
-	struct rte_mbuf *tx[4 * BURST], *drop[BURST];
-	uint32_t n_tx, n_drop;
+	struct rte_mbuf *tx[4 * BURST], *drop[BURST], *other[BURST];
+	uint32_t n_tx, n_drop, n_other;
 	struct pv_generator_stats stats;
 	struct pv_latency latency;
 };
-
-static const uint8_t our_mac[PV_ETH_ADDR_LEN] = { 0x02, 0, 0, 0, 0, 0x01 };
 
 static uint32_t
 client_iss(const struct pv_generator *g, uint64_t client)
@@ -104,8 +107,14 @@ put(struct pv_generator *g, struct rte_mbuf *m, const struct pv_frame *frame,
 static void
 send_staged(struct pv_generator *g)
 {
-	g->stats.tx_full += pv_generator_wire_send(&g->wire, g->tx, g->n_tx);
-	g->n_tx = 0;
+	uint32_t rest = pv_generator_wire_send(&g->wire, g->tx, g->n_tx);
+
+	if (g->wire.patient) {
+		g->n_tx = rest;
+	} else {
+		g->stats.tx_full += rest;
+		g->n_tx = 0;
+	}
 }
 
 static void
@@ -134,6 +143,18 @@ close_oldest(struct pv_generator *g, struct rte_mbuf *m)
 	g->stats.closes++;
 }
 
+/* RFC 9293 3.10.7.3, first step: the server means an older connection of this client's. */
+static void
+refuse(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t client)
+{
+	struct pv_frame_fields f = client_fields(g, client);
+
+	f.seq = pv_ld32be(p + g->syn.l4 + 8);
+	f.flags = PV_TCP_RST;
+	g->stats.bad++;
+	put(g, m, &g->ack, &f);
+}
+
 /* RFC 9293 3.10.7.3, third and fourth step: is this the SYN-ACK of a client of ours that still
  * waits? */
 static void
@@ -144,8 +165,7 @@ take_syn_ack(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint6
 	struct pv_frame_fields f = client_fields(g, client);
 
 	if (pv_unlikely(pv_ld32be(tcp + 8) != f.seq + 1 || m->pkt_len < g->syn.len)) {
-		g->stats.bad++;
-		g->drop[g->n_drop++] = m;
+		refuse(g, m, p, client);
 		return;
 	}
 	f.seq += 1;
@@ -194,7 +214,7 @@ take_fin(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t 
 	put(g, m, &g->ack, &f);
 }
 
-/* Who asks for any address but the server's gets our MAC: all clients live here. */
+/* In memory, who asks for any address but the server's gets our MAC: all clients live here. */
 static bool
 answer_arp(struct pv_generator *g, struct rte_mbuf *m)
 {
@@ -206,10 +226,10 @@ answer_arp(struct pv_generator *g, struct rte_mbuf *m)
 			arp.tpa == pv_addr_v4(&g->params.server))
 		return false;
 	memcpy(p, arp.sha, PV_ETH_ADDR_LEN);
-	memcpy(p + PV_ETH_ADDR_LEN, our_mac, PV_ETH_ADDR_LEN);
+	memcpy(p + PV_ETH_ADDR_LEN, g->wire.mac, PV_ETH_ADDR_LEN);
 	p += PV_ETH_HDR_LEN;
 	pv_st16be(p + 6, PV_ARP_REPLY);
-	memcpy(p + 8, our_mac, PV_ETH_ADDR_LEN);
+	memcpy(p + 8, g->wire.mac, PV_ETH_ADDR_LEN);
 	memcpy(p + 14, &arp.tpa, 4);
 	memcpy(p + 18, arp.sha, PV_ETH_ADDR_LEN);
 	memcpy(p + 24, &arp.spa, 4);
@@ -222,14 +242,18 @@ answer_arp(struct pv_generator *g, struct rte_mbuf *m)
 static bool
 checksum_good(const struct pv_generator *g, const struct rte_mbuf *m, const uint8_t *p)
 {
-	uint16_t n = (uint16_t)(m->data_len - g->syn.l4);
+	const uint8_t *ip = p + PV_ETH_HDR_LEN, *tcp = p + g->syn.l4;
+	uint16_t n = g->syn.is_v4 ? (uint16_t)(pv_ld16be(ip + 2) - PV_IP4_HDR_LEN) :
+				    pv_ld16be(ip + 4);
 
 	if ((g->stats.handshakes & 63) != 0)
 		return true;
+	if (n > m->data_len - g->syn.l4)
+		return false;
 	if (!g->syn.is_v4)
-		return pv_tcp_csum6_ok(p + g->syn.l4, n, p + 14 + 8, p + 14 + 24);
-	return pv_csum(p + 14, 20) == 0 &&
-	       pv_tcp_csum4_ok(p + g->syn.l4, n, pv_ld32(p + 26), pv_ld32(p + 30));
+		return pv_tcp_csum6_ok(tcp, n, ip + 8, ip + 24);
+	return pv_csum(ip, PV_IP4_HDR_LEN) == 0 &&
+	       pv_tcp_csum4_ok(tcp, n, pv_ld32(ip + 12), pv_ld32(ip + 16));
 }
 
 static bool
@@ -240,18 +264,41 @@ is_flood(const struct pv_generator *g, const uint8_t *p)
 	return p[g->syn.peer_host - 5] == 0x0f;
 }
 
+/* TCP, without IP options, to an address that clients or a flood have. */
+static bool
+is_answer(const struct pv_generator *g, const struct rte_mbuf *m, const uint8_t *p)
+{
+	uint32_t host = pv_ld32be(p + g->syn.peer_host);
+
+	if (m->data_len < g->syn.l4 + PV_TCP_HDR_LEN ||
+			pv_ld16be(p + 12) != pv_ld16be(g->syn.bytes + 12))
+		return false;
+	if (!g->syn.is_v4)
+		return p[20] == PV_PROTO_TCP && pv_ld32be(p + 38) == PV_CLIENTS6;
+	return pv_ld16be(p + 14) >> 8 == 0x45 && p[23] == PV_PROTO_TCP &&
+	       ((host & 0xfffe0000) == PV_CLIENTS4 || is_flood(g, p));
+}
+
+static void
+take_other(struct pv_generator *g, struct rte_mbuf *m)
+{
+	uint16_t type = pv_ld16be(rte_pktmbuf_mtod_offset(m, const uint8_t *, 12));
+
+	if (g->wire.host != NULL)
+		g->other[g->n_other++] = m;
+	else if (type != PV_ETHERTYPE_ARP || !answer_arp(g, m))
+		g->drop[g->n_drop++] = m;
+}
+
 static void
 take_one(struct pv_generator *g, struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t type = pv_ld16be(p + 12);
 	uint64_t client;
 	uint8_t flags;
 
-	if (pv_unlikely(type != (g->syn.is_v4 ? PV_ETHERTYPE_IP4 : PV_ETHERTYPE_IP6) ||
-			    m->data_len < g->syn.l4 + PV_TCP_HDR_LEN)) {
-		if (type != PV_ETHERTYPE_ARP || !answer_arp(g, m))
-			g->drop[g->n_drop++] = m;
+	if (pv_unlikely(!is_answer(g, m, p))) {
+		take_other(g, m);
 		return;
 	}
 	if (is_flood(g, p)) {
@@ -271,6 +318,9 @@ take_one(struct pv_generator *g, struct rte_mbuf *m)
 	} else if (flags & PV_TCP_FIN) {
 		take_fin(g, m, p, client);
 		return;
+	} else if (pv_unlikely(g->flight[client & g->flight_mask].client == client + 1)) {
+		refuse(g, m, p, client);
+		return;
 	}
 	g->drop[g->n_drop++] = m;
 }
@@ -282,7 +332,7 @@ openings(struct pv_generator *g)
 	uint64_t room = g->params.flows + g->params.window,
 		 busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
 
-	if (g->quiet)
+	if (g->quiet || !g->stats.resolved)
 		return 0;
 	if (g->params.close == PV_GENERATOR_CLOSE_NONE ||
 			g->params.close == PV_GENERATOR_CLOSE_SERVER)
@@ -311,7 +361,8 @@ expire(struct pv_generator *g)
 
 		if (flight->client != g->oldest + 1)
 			continue;
-		if (g->tsc - flight->sent < patience && g->next - g->oldest <= g->flight_mask)
+		if (g->tsc - flight->sent < patience &&
+				g->next - g->oldest + BURST <= g->flight_mask)
 			break;
 		flight->client = 0;
 		g->stats.lost++;
@@ -339,18 +390,34 @@ open_connections(struct pv_generator *g, uint32_t n)
 	g->flood_due += (uint64_t)n * g->params.flood;
 }
 
+/* On a device, as any host does: who is next on the way to the server, and at what address? */
+static void
+find_server(struct pv_generator *g)
+{
+	const struct pv_path *path = pv_ip_resolve(&g->wire.host->ctx, &g->params.server);
+
+	if (path == NULL || !path->resolved)
+		return;
+	memcpy(g->syn.bytes, path->l2, PV_ETH_ADDR_LEN);
+	memcpy(g->ack.bytes, path->l2, PV_ETH_ADDR_LEN);
+	memcpy(g->flood.bytes, path->l2, PV_ETH_ADDR_LEN);
+	g->stats.resolved = 1;
+	g->credit_tsc = g->tsc;
+}
+
+/* Those that are too many, or all when no more are wanted. */
 static void
 close_surplus(struct pv_generator *g)
 {
 	struct rte_mbuf *m[BURST];
-	uint64_t alive = g->alive_end - g->alive_first;
+	uint64_t alive = g->alive_end - g->alive_first, flows = g->quiet ? 0 : g->params.flows;
 	uint32_t n;
 
 	if (g->params.close != PV_GENERATOR_CLOSE_RST && g->params.close != PV_GENERATOR_CLOSE_FIN)
 		return;
-	if (alive <= g->params.flows)
+	if (alive <= flows)
 		return;
-	n = (uint32_t)RTE_MIN(alive - g->params.flows, (uint64_t)BURST);
+	n = (uint32_t)RTE_MIN(alive - flows, (uint64_t)BURST);
 	if (rte_mempool_get_bulk(g->mbufs, (void **)m, n) != 0)
 		return;
 	for (uint32_t i = 0; i < n; i++) {
@@ -365,7 +432,7 @@ flood(struct pv_generator *g)
 	static const uint8_t flags[] = { PV_TCP_SYN, PV_TCP_ACK, PV_TCP_RST };
 	struct rte_mbuf *m[BURST];
 
-	while (g->flood_due >= 16) {
+	while (g->flood_due >= 16 && g->n_tx == 0) {
 		uint32_t n = (uint32_t)RTE_MIN(g->flood_due / 16, (uint64_t)BURST);
 
 		if (rte_mempool_get_bulk(g->mbufs, (void **)m, n) != 0)
@@ -413,10 +480,15 @@ take_burst(struct pv_generator *g)
 		rte_pktmbuf_free_bulk(g->drop, g->n_drop);
 		g->n_drop = 0;
 	}
+	if (g->n_other != 0) {
+		pv_worker_take(g->wire.host, g->wire.index, g->other, g->n_other);
+		g->n_other = 0;
+	}
 	return n;
 }
 
-/* Bursts taken a turn: a server may send more than one frame for each of ours. */
+/* Bursts taken a turn: a server may send more than one frame for each of ours. What a wire has no
+ * room for is waited for, so that no more is ever staged than a turn makes of one burst. */
 #define BURSTS 4
 
 uint32_t
@@ -425,13 +497,20 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 	uint32_t n, work = 0;
 
 	g->tsc = tsc;
+	if (g->n_tx != 0) {
+		send_staged(g);
+		if (g->n_tx != 0)
+			return 0;
+	}
 	for (uint32_t i = 0; i < BURSTS; i++) {
 		n = take_burst(g);
 		work += n + g->n_tx;
 		send_staged(g);
-		if (n < BURST)
+		if (n < BURST || g->n_tx != 0)
 			break;
 	}
+	if (pv_unlikely(!g->stats.resolved))
+		find_server(g);
 	expire(g);
 	close_surplus(g);
 	count_in_flight(g);
@@ -463,14 +542,15 @@ pv_generator_new(const struct pv_generator_params *params, const struct pv_gener
 	g->tsc = g->credit_tsc = rte_rdtsc();
 	g->flight_mask = flights - 1;
 	g->alive_mask = alive - 1;
-	g->client_mask = rte_align64pow2(4 * (alive + flights)) - 1;
+	g->client_mask = rte_align64pow2(RTE_MAX(4 * (alive + flights), CLIENTS_MIN)) - 1;
 	g->flight = rte_zmalloc(NULL, flights * sizeof(*g->flight), 64);
 	g->alive = rte_zmalloc(NULL, alive * sizeof(*g->alive), 64);
 	pv_rng_seed(&g->rng, params->seed);
-	pv_frame_init(&g->syn, params, our_mac, true, false);
-	pv_frame_init(&g->ack, params, our_mac, false, false);
-	pv_frame_init(&g->flood, params, our_mac, params->flood_kind == PV_GENERATOR_FLOOD_SYN,
+	pv_frame_init(&g->syn, params, wire->mac, true, false);
+	pv_frame_init(&g->ack, params, wire->mac, false, false);
+	pv_frame_init(&g->flood, params, wire->mac, params->flood_kind == PV_GENERATOR_FLOOD_SYN,
 			true);
+	g->stats.resolved = wire->host == NULL;
 	if (g->flight == NULL || g->alive == NULL) {
 		pv_generator_free(g);
 		return NULL;

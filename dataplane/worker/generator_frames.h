@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "api/pv_bench.h"
 #include "base/rng.h"
 #include "base/types.h"
 #include "wire/byteorder.h"
@@ -21,6 +22,7 @@
 /* Both networks of clients number their hosts in the last four bytes of the address. */
 #define PV_CLIENTS4 0xc6120000u /* 198.18.0.0/15 */
 #define PV_FLOOD4   0x64400000u /* 100.64.0.0/10 */
+#define PV_CLIENTS6 0x20010002u /* 2001:2::/32; the flood's are in it */
 
 struct pv_frame {
 	uint8_t bytes[PV_FRAME_MAX];

@@ -33,8 +33,10 @@ send_on(const struct pv_generator_wire *wire, uint16_t queue, struct rte_mbuf **
 
 	for (uint32_t tries = 0; sent < n && tries < TRIES; tries++)
 		sent += rte_eth_tx_burst(wire->port, queue, frames + sent, (uint16_t)(n - sent));
-	if (pv_unlikely(sent < n))
+	if (pv_unlikely(sent < n && !wire->patient))
 		rte_pktmbuf_free_bulk(frames + sent, n - sent);
+	else if (pv_unlikely(sent < n && sent != 0))
+		memmove(frames, frames + sent, (n - sent) * sizeof(struct rte_mbuf *));
 	return n - sent;
 }
 

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "api/pv_api.h"
+#include "api/pv_bench.h"
 #include "base/check.h"
 
 #define PV_LATENCY_SHIFT 4

@@ -90,6 +90,13 @@ to_tcp(struct pv_worker *w, uint16_t port, struct rte_mbuf **frames, uint32_t n)
 		pv_tcp_input(&w->ctx, w->packets, packets);
 }
 
+void
+pv_worker_take(struct pv_worker *w, uint16_t port, struct rte_mbuf **frames, uint32_t n)
+{
+	count_arrivals(&w->ctx, frames, n);
+	to_tcp(w, port, frames, n);
+}
+
 static uint32_t
 from_device(struct pv_worker *w, struct pv_port *port)
 {

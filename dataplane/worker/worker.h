@@ -38,11 +38,11 @@ struct pv_worker {
 	struct pv_handover *handover;  /* io/handover.h; NULL with one worker */
 	uint64_t load_from, load_busy; /* TSC, busy cycles: where the load is counted from */
 	uint32_t woken;                /* bit w: frames were given to worker w in this turn */
-	uint16_t n_port;
+	uint16_t n_port;               /* that it polls */
 	uint8_t step;
 	bool stopping;       /* a stop command came: flush, then end */
 	uint64_t stop_until; /* ns; by then at the latest */
-	/* Somebody who shares this thread, in turns (single-core benchmarks). */
+	/* Somebody who shares this thread, in turns: a benchmark's generator. */
 	struct pv_generator *guest;
 	struct pv_services *services; /* worker/service.h */
 	struct pv_packet packets[PV_BURST];
@@ -74,11 +74,13 @@ void pv_worker_free(struct pv_worker *worker);
 uint32_t pv_worker_turn(struct pv_worker *worker, uint64_t now);
 /* Frames of all ports through ip/ to tcp/. worker/rx_path.c */
 uint32_t pv_worker_receive(struct pv_worker *worker);
+/* So many frames, no more than a burst, that came in by a port. */
+void pv_worker_take(struct pv_worker *worker, uint16_t port, struct rte_mbuf **frames, uint32_t n);
 /* Is there something to do at once: commands, frames of other workers or to ourselves? */
 bool pv_worker_pending(const struct pv_worker *worker);
 /* ns; UINT64_MAX: never. */
 uint64_t pv_worker_deadline(struct pv_worker *worker, bool housekeeping);
-/* Everything in the command ring, up to a burst. worker/commands.c */
+/* What is in the command ring, up to some bursts. worker/commands.c */
 uint32_t pv_worker_commands(struct pv_worker *worker);
 /* Nobody turns the worker any more: whoever waits for an answer gets -ESHUTDOWN. */
 void pv_worker_refuse(struct pv_worker *worker);

@@ -108,6 +108,7 @@ class Stats:
     alive: int
     in_flight: int
     cycles: int
+    resolved: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +133,13 @@ def _check(result: int, verb: str) -> None:
 
 
 class Generator:
-    """Clients at the far end of a ring port; one at a time an engine."""
+    """Clients at the far end of a ring port, or on a device; one at a time an engine."""
 
     def __init__(self, dataplane: Dataplane, load: Load, *, cpu: int, port: int = 0) -> None:
-        """Start it on a CPU of its own, or as GUEST of worker 0.
+        """Start it on a CPU of its own, or as GUEST of worker 0; on a device as that.
 
         Raises:
-            StartError: no ring port, no memory; one line with the cure.
+            StartError: no port that will do, no memory; one line with the cure.
         """
         self._dataplane = _engine_of(dataplane)
         record = ffi.new("struct pv_generator_params *")
@@ -176,7 +177,7 @@ class Generator:
         return counts
 
     def pause(self) -> None:
-        """Open no more connections; answers are still given."""
+        """Open no more connections; close those kept alive as the load says."""
         _check(lib.pv_generator_pause(self._dataplane.engine), "pause")
 
     def stop(self) -> None:

@@ -14,7 +14,7 @@ FUNCTIONS = sorted(n for n in dir(_dataplane.lib) if callable(getattr(_dataplane
 
 HEADER = "".join(
     without_comments((TOP / "dataplane/api" / name).read_text())
-    for name in ("pv_api.h", "pv_condition.h", "pv_offer.h")
+    for name in ("pv_api.h", "pv_bench.h", "pv_condition.h", "pv_offer.h")
 )
 
 told = cffi.FFI()
@@ -82,6 +82,7 @@ def test_python_was_told_of_every_function_and_record():
 def test_python_was_told_of_every_number():
     numbers = set(re.findall(r"\b(PV_[A-Z0-9_]+)\b", HEADER)) - {
         "PV_API_H",
+        "PV_BENCH_H",
         "PV_CONDITION_H",
         "PV_OFFER_H",
     }

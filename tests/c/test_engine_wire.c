@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/pv_bench.h"
 #include "base/types.h"
 #include "engine_rig.h"
 #include "tap.h"

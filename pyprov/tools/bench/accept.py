@@ -9,15 +9,14 @@ import argparse
 import json
 import os
 import statistics
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, cast
 
 from pyprov.runtime.generator import cache_line_bounce, latency_floors, spin_gaps, tsc_hz
 from pyprov.tools.bench import compiled, curve
 from pyprov.tools.bench.accept_run import COOKIES, LINK_GBPS, Bench, counted
-from pyprov.tools.bench.latency import percentiles
-from pyprov.tools.errors import Failed, Unusable
+from pyprov.tools.bench.latency import percentiles, spread
+from pyprov.tools.errors import Unusable
 
 # Bytes on the wire of what a client sends: preamble 8, frame, FCS 4, gap 12. Linux's options.
 _WIRE_BYTES: Final = {
@@ -63,13 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--single-core", action="store_true", help="only the phase on one core")
 
 
-def _spread(values: Iterable[float]) -> dict[str, float]:
-    numbers = list(values)
-    if not numbers:
-        raise Failed("no handshake was completed in the time given")
-    return {"median": statistics.median(numbers), "min": min(numbers), "max": max(numbers)}
-
-
 def line_rate(arguments: argparse.Namespace, handshakes_per_s: float) -> dict[str, float]:
     """What the client's direction of a 10 Gb/s link allows."""
     size = _WIRE_BYTES[6 if arguments.ipv6 else 4, arguments.close]
@@ -86,7 +78,7 @@ def capacity(arguments: argparse.Namespace) -> float:
     closed = {"rate": 0, "load": 0.0, "flood": 0.0, "curve": None}
     wanted = argparse.Namespace(**{**vars(arguments), **closed})
     phase = Bench(wanted, single_core=wanted.single_core or not counted(wanted)).run()
-    return _spread(phase.rates(lambda window: window.stats.handshakes))["median"]
+    return spread(phase.rates(lambda window: window.stats.handshakes))["median"]
 
 
 def spin_us() -> dict[str, float]:
@@ -104,9 +96,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
     bounces = [_bounce()] if both else []
     rate = Bench(arguments, single_core=False).run() if both else cycles
     bounces += [_bounce()] if both else []
-    handshakes = _spread(rate.rates(lambda w: w.stats.handshakes))
-    accepts = _spread(rate.rates(lambda w: w.accepts))
-    spent = _spread(cycles.per_handshake())
+    handshakes = spread(rate.rates(lambda w: w.stats.handshakes))
+    accepts = spread(rate.rates(lambda w: w.accepts))
+    spent = spread(cycles.per_handshake())
     last = rate.borders[-1].stats
     document: dict[str, object] = {
         "handshakes_per_s": round(handshakes["median"]),
@@ -152,7 +144,7 @@ def _condition_cost(arguments: argparse.Namespace, cycles: float) -> dict[str, o
     without = Bench(
         argparse.Namespace(**{**vars(arguments), "condition": "none"}), single_core=True
     ).run()
-    plain = _spread(without.per_handshake())["median"]
+    plain = spread(without.per_handshake())["median"]
     return {
         "decision_ns": round(compiled.decision_ns(), 1),
         "cycles_without_condition": round(plain, 1),
@@ -177,8 +169,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document))
         return 0
-    spread = cast("dict[str, float]", document["handshakes_spread"])
-    print(f"handshakes/s      {document['handshakes_per_s']:>12,}   {_range(spread)}")
+    rates = cast("dict[str, float]", document["handshakes_spread"])
+    print(f"handshakes/s      {document['handshakes_per_s']:>12,}   {_range(rates)}")
     print(f"accepts/s         {document['accepts_per_s']:>12,}   deliver {arguments.deliver}")
     print(f"cycles/handshake  {document['cycles_per_handshake']:>12}   TSC, server side, one core")
     if "decision_ns" in document:
@@ -198,5 +190,5 @@ def _rounded(percentiles: object) -> str:
     return "  ".join(f"{name} {value:.2f}" for name, value in values.items())
 
 
-def _range(spread: dict[str, float]) -> str:
-    return f"min {spread['min']:,}  max {spread['max']:,}"
+def _range(rates: dict[str, float]) -> str:
+    return f"min {rates['min']:,}  max {rates['max']:,}"

@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import itertools
 import json
-import statistics
 import threading
 import time
 from typing import TYPE_CHECKING, Final, cast
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from pyprov.runtime.generator import Service, cache_line_bounce
 from pyprov.tools.bench import cpu
 from pyprov.tools.bench.ends import WIRES, Ends, Reading, Setup
-from pyprov.tools.errors import Failed
+from pyprov.tools.bench.latency import spread
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,17 +64,6 @@ class Border:
     far: Reading
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """The median, and how far others lie."""
-    if not values:
-        raise Failed("nothing was carried in the time given")
-    return {
-        "median": round(statistics.median(values), 3),
-        "min": round(min(values), 3),
-        "max": round(max(values), 3),
-    }
-
-
 def _watch(ends: Ends, seconds: float) -> list[Border]:
     pause = threading.Event()  # never set: a timer that costs no CPU
     pause.wait(_WARM_UP)
@@ -103,9 +91,9 @@ def document_of(
         for end in ("near", "far")
     )
     return {
-        "gbps": spread(gbps)["median"],
-        "gbps_spread": spread(gbps),
-        "cycles_per_byte": {"sender": spread(sender), "receiver": spread(receiver)},
+        "gbps": spread(gbps, 3)["median"],
+        "gbps_spread": spread(gbps, 3),
+        "cycles_per_byte": {"sender": spread(sender, 3), "receiver": spread(receiver, 3)},
         "wire": arguments.wire,
         "flows": arguments.flows,
         "mtu": arguments.mtu,

@@ -22,7 +22,8 @@ from pyprov.winsock.templates import WELL_KNOWN, well_known
 TOP = Path(__file__).parents[3]
 CONFIGS = TOP / "configs"
 SHIPPED = [
-    *("af_packet", "af_xdp", "defaults", "memif", "nic", "pcap", "ring", "tap", "virtio_user"),
+    *("af_packet", "af_xdp", "defaults", "generate", "memif", "nic", "pcap", "ring", "tap"),
+    "virtio_user",
 ]
 SECTIONS = ("provider", "workers", "tcp", "qos", "observe")
 
