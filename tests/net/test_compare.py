@@ -4,7 +4,7 @@ import pytest
 
 from pyprov.tools.bench import compare, veth
 
-pytestmark = [pytest.mark.net, pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.net, pytest.mark.slow]
 
 
 def test_both_sides_accept_over_the_same_veth(monkeypatch):

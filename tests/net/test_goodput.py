@@ -10,7 +10,6 @@ PROGRAM = "import sys; from pyprov import cli; sys.exit(cli.main())"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_both_systems_go_through_the_same_wire():
     words = ["--seconds", "3", "--rounds", "1", "--share-seconds", "0", "--rate", "20M", "--json"]
     done = subprocess.run(

@@ -89,14 +89,12 @@ def test_a_megabyte_each_way_has_no_fault_of_ours(host, capture, tmp_path):
     assert answer.decode().strip() == hashlib.sha256(pattern(MEGABYTE)).hexdigest()
 
 
-@pytest.mark.timeout(120)
 def test_curl_fetches_a_hundred_megabytes(host, tmp_path):
     size = 100 * MEGABYTE
     host.run("curl", "-sS", "-o", tmp_path / "got", f"http://{HOST}/{size}", timeout=110)
     assert (tmp_path / "got").read_bytes() == pattern(size)
 
 
-@pytest.mark.timeout(120)
 def test_curl_brings_a_hundred_megabytes(host, tmp_path):
     data = pattern(100 * MEGABYTE)
     (tmp_path / "file").write_bytes(data)

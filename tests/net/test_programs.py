@@ -285,7 +285,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.timeout(120)
 def test_ten_thousand_connections_at_once(net):
     net.serve("echo", port=7)
     words = ("prlimit", "--nofile=20000", sys.executable, "-c", MANY)
@@ -306,7 +305,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.timeout(120)
 def test_ten_thousand_connections_of_ours(veth):
     server = veth.namespace.start("prlimit", "--nofile=20000", sys.executable, "-c", ECHO)
     server.wait_for("ready")

@@ -100,7 +100,6 @@ def test_one_connection_for_many_requests(http, captured):
     assert said == [b"1", *[b"0"] * 9]
 
 
-@pytest.mark.timeout(90)
 def test_a_hundred_megabytes_each_way(http, tmp_path):
     http.curl(f"/{HUNDRED}", "-o", tmp_path / "got", timeout=80)
     assert (tmp_path / "got").read_bytes() == pattern(HUNDRED)
@@ -152,7 +151,6 @@ def test_a_capture_of_it_can_be_replayed(http, captured, capsys):
     assert expert(out, "tcp.checksum.status != 1") == []
 
 
-@pytest.mark.timeout(90)
 def test_echo_of_a_hundred_megabytes(serve, tmp_path):
     server = serve("--service", "echo", "--json", listen="0.0.0.0:7")
     with (tmp_path / "sent").open("wb") as file:
@@ -175,7 +173,6 @@ def test_ipv6(serve):
 # --- in Python ------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(90)
 def test_a_condition_function_decides(serve, tmp_path):
     server = serve("--condition", "rules:guests", "--json")
     capture = server.namespace.capture("pv0", tmp_path / "tap.pcap")
@@ -195,7 +192,6 @@ def test_a_condition_function_decides(serve, tmp_path):
     assert document["served_by"] == "Python"
 
 
-@pytest.mark.timeout(90)
 def test_a_hundred_megabytes_each_way_through_python(serve, tmp_path):
     server = serve("--condition", "rules:guests")
     server.curl(f"/{HUNDRED}", "-o", tmp_path / "got", timeout=80)
@@ -251,7 +247,6 @@ def devices():
     return sorted(path.name for path in Path("/sys/class/net").iterdir())
 
 
-@pytest.mark.timeout(60)
 def test_the_demo_ends_well_and_leaves_nothing():
     before = devices()
     command = [sys.executable, "-m", "pyprov.tools.demo"]

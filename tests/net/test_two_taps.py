@@ -36,7 +36,6 @@ def join(namespace, device, seconds=10):
     namespace.ip.link("set", index=number, master=bridge, state="up")
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("conditional", ["0", "1"], ids=["default", "conditional"])
 def test_two_taps_negotiate_over_a_bridge(bridged, tmp_path, conditional):
     def start(device, number, program, *words):

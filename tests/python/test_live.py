@@ -213,17 +213,15 @@ def test_a_signal_is_handled_and_the_wait_goes_on(plane, listener):
 
 
 def test_no_signal_is_lost_on_the_way_into_a_wait(plane, listener):
-    """The handler ends the wait, whenever it comes; a lost one would cost the whole timeout."""
+    """The handler ends the wait, whenever it comes; after a lost one it would last."""
     waiter = plane.thread_waiter()
     before = signal.signal(signal.SIGALRM, lambda *_: waiter.ring())
-    begin = time.monotonic()
     try:
         for microseconds in range(1, 300):
             signal.setitimer(signal.ITIMER_REAL, microseconds / 1e6)
-            assert waiter.wait_for(listener, port.READY_ACCEPT, 60 * SECOND) == 0
+            assert waiter.wait_for(listener, port.READY_ACCEPT) == 0
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert time.monotonic() - begin < 25
 
 
 def test_an_exception_from_a_signal_ends_the_wait_and_leaves_nothing(plane, listener):

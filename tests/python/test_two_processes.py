@@ -74,7 +74,6 @@ def start(folder, role, number, program, *words):
     )
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("conditional", ["0", "1"], ids=["default", "conditional"])
 def test_two_processes_exchange_data_in_the_handshake(tmp_path, conditional):
     server = start(tmp_path, "server", 2, SERVER, conditional)

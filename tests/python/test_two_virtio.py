@@ -120,7 +120,6 @@ def carry(folder, cut, host):
     return sent, received
 
 
-@pytest.mark.timeout(90)
 @pytest.mark.parametrize("host", ["10.9.0.2", "fd09::2"])
 def test_a_device_cuts_what_is_sent_and_says_how(tmp_path, host):
     sent, received = carry(tmp_path, "true", host)
@@ -132,7 +131,6 @@ def test_a_device_cuts_what_is_sent_and_says_how(tmp_path, host):
     assert full <= received["data_segs_in"] <= sent["data_segs_out"]
 
 
-@pytest.mark.timeout(90)
 def test_the_same_device_takes_single_segments_where_it_is_told(tmp_path):
     sent, received = carry(tmp_path, "false", "10.9.0.2")
     assert sent["TCP_SEGMENTS_BUNDLED"] == 0
