@@ -1,6 +1,7 @@
 """FD_CONNECT, FD_WRITE, FD_READ, FD_CLOSE of WSPEventSelect and WSPEnumNetworkEvents."""
 
 from tests.python.failing import fails
+from tests.python.spi.test_messages import Posted
 from tests.python.watched import ALL, Watched
 
 # ---- FD_CONNECT
@@ -42,6 +43,19 @@ def test_l14_fd_connect_waits_for_who_asks_later(world):
     watched.select(spi.FD_CONNECT)
     assert watched.is_set
     assert watched.seen() == spi.FD_CONNECT
+
+
+def test_l14_a_connect_that_was_not_asked_about_posts_no_fd_connect_afterwards(world):
+    spi = world.spi
+    world.serve(82)
+    posted = Posted(
+        world, spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP), spi.FD_READ
+    )
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(posted.s, (world.peer_address, 82))
+    assert posted.events() == []
+    posted.select(ALL)
+    assert posted.events() == [spi.FD_WRITE]
 
 
 def test_a_connect_that_has_failed_is_reported_to_who_asks_later(world):

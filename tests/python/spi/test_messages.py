@@ -292,17 +292,6 @@ def test_a_connected_socket_posts_fd_write_and_no_fd_connect(world):
     assert posted.events() == [spi.FD_WRITE]
 
 
-def test_a_connect_that_was_not_asked_about_posts_no_fd_connect_afterwards(world):
-    spi = world.spi
-    world.serve(82)
-    posted = Posted(world, new(spi), spi.FD_READ)
-    with fails("EWOULDBLOCK"):
-        spi.WSPConnect(posted.s, (world.peer_address, 82))
-    assert posted.events() == []
-    posted.select(ALL)
-    assert posted.events() == [spi.FD_WRITE]
-
-
 def test_data_is_posted_once_until_it_is_received(world, pair):
     spi = world.spi
     posted, client = pair
