@@ -331,7 +331,7 @@ enum pv_urgent_bits {
 int pv_urgent(struct pv_engine *engine, uint64_t handle);        /* enum pv_urgent_bits */
 int pv_shutdown_send(struct pv_engine *engine, uint64_t handle); /* FIN after what was written */
 int pv_shutdown_receive(struct pv_engine *engine,
-		uint64_t handle); /* data that comes from now on resets the connection */
+		uint64_t handle); /* data that waits or comes later resets the connection */
 /* The control plane lets go of the handle, which is stale from then on. Graceful: unsent data and
  * FIN still go out. */
 int pv_close(struct pv_engine *engine, uint64_t handle, int how);

@@ -197,8 +197,12 @@ pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle)
 {
 	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
 
-	if (pcb != NULL)
-		pcb->flags |= PV_PCB_RECEIVE_SHUT;
+	if (pcb == NULL)
+		return;
+	pv_conn_assert_valid(pcb);
+	pcb->flags |= PV_PCB_RECEIVE_SHUT;
+	if (pcb->data != NULL && pv_stream_waiting(&pcb->data->shared->rx) != 0)
+		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true); /* what waits is lost too */
 }
 
 /* Bytes or a FIN wait in the tx stream. */

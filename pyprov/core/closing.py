@@ -77,15 +77,14 @@ def receive_parting(control: Control, socket: Socket, data: object) -> None:
         WSAError: WSAENOTCONN, WSAEFAULT for what is no WSABUF or has too little room.
     """
     _check_connected(socket)
-    if not isinstance(data, (WSABUF, type(None))):
-        raise WSAError(WSAEFAULT, f"{data!r} is no WSABUF")
+    if data is not None:
+        if not isinstance(data, WSABUF):
+            raise WSAError(WSAEFAULT, f"{data!r} is no WSABUF")
+        content = conndata.parting_of_peer(control, socket)
+        if len(content) > data.capacity:
+            raise WSAError(WSAEFAULT, f"{len(content)} bytes of disconnect data do not fit")
+        data.write(content)
     shutdown(control, socket, SD_RECEIVE)
-    if data is None:
-        return
-    content = conndata.parting_of_peer(control, socket)
-    if len(content) > data.capacity:
-        raise WSAError(WSAEFAULT, f"{len(content)} bytes of disconnect data do not fit")
-    data.write(content)
 
 
 def _check_connected(socket: Socket) -> None:

@@ -175,6 +175,17 @@ receive_shut(void)
 }
 
 static void
+receive_shut_unread(void)
+{
+	SEND(&peer, .seq = 1, .ack = 1, .len = 10, .flags = A, .win = 65535);
+	peer_advance(&peer, 1000);
+	peer_drain(&peer);
+	pv_shutdown_receive(peer.engine, peer.handle);
+	CHECK((peer_receive(&peer).flags & R) != 0, "data that nobody took draws RST");
+	CHECK(peer_error(&peer) != 0, "the connection is gone");
+}
+
+static void
 fin_beyond_window(void)
 {
 	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 0);
@@ -403,6 +414,7 @@ main(void)
 	peer_with(&peer, "data after close", NULL, data_after_close);
 	peer_with(&peer, "orphan", NULL, orphan);
 	peer_with(&peer, "receive shut", NULL, receive_shut);
+	peer_with(&peer, "receive shut, unread", NULL, receive_shut_unread);
 	peer_with(&peer, "FIN and a closed window", NULL, fin_beyond_window);
 	peer_with(&peer, "half-open", NULL, half_open_peer);
 	opening("connect", NULL, connects);

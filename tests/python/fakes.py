@@ -421,7 +421,10 @@ class FakeDataplane(FakeOffers):
         made.sent_fin = made.finished = True
 
     def shutdown_receive(self, handle):
-        self.record(handle, "shutdown_receive", FakePeer).deaf = True
+        made = self.record(handle, "shutdown_receive", FakePeer)
+        made.deaf = True
+        if made.incoming:
+            made.reset(-errno.ECONNABORTED)
 
     def close(self, handle, how=port.CLOSE_GRACEFUL):
         made = self.record(handle, "close", FakePeer)

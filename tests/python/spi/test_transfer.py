@@ -322,13 +322,18 @@ def test_receiving_after_sd_receive_is_10058_and_sending_goes_on(world):
     assert not client.finished
 
 
-def test_data_after_sd_receive_resets_the_connection(world):
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_data_that_sd_receive_leaves_to_nobody_resets_the_connection(world, when):
     spi = world.spi
     s, client = world.pair()
+    if when == "before":
+        client.send(b"unwanted")
+        world.settle()
     spi.WSPShutdown(s, spi.SD_RECEIVE)
     world.settle()
-    client.send(b"unwanted")
-    world.settle()
+    if when == "after":
+        client.send(b"unwanted")
+        world.settle()
     with fails("ECONNABORTED"):
         spi.WSPSend(s, b"x")
 
