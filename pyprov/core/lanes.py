@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import threading
 from abc import abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -89,14 +90,24 @@ class Operation:
 
 
 class Lane:
-    """Requests in order; its fields are under `Control.lock`."""
+    """Requests in order; its fields are under `Control.lock`.
 
-    __slots__ = ("again", "in_hand", "waiting")
+    Attributes:
+        waiting: those that nobody tries at the moment.
+        in_hand: the one that is tried, or whose end is told.
+        again: somebody wanted it tried meanwhile.
+        tried: held while a request is tried, until it stands in `waiting` again or has ended.
+        trier: the thread that holds it.
+    """
+
+    __slots__ = ("again", "in_hand", "tried", "trier", "waiting")
 
     def __init__(self) -> None:
         self.waiting: deque[Operation] = deque()
         self.in_hand: Operation | None = None
         self.again = False
+        self.tried = threading.Lock()
+        self.trier = 0
 
     def __bool__(self) -> bool:
         return bool(self.waiting) or self.in_hand is not None
@@ -233,9 +244,16 @@ def drive(
         operation = _take_in_hand(control, lane)
         if operation is None:
             return answer
-        result = _attempt(control, operation)
-        if result is None:
-            result = _put_down(control, socket, lane, operation)
+        try:
+            result = _attempt(control, operation) or _put_down(control, socket, lane, operation)
+        except BaseException:  # Ctrl-C
+            with control.lock:
+                lane.waiting.appendleft(operation)
+                lane.in_hand = None
+            raise
+        finally:
+            lane.trier = 0
+            lane.tried.release()
         if result is None:
             if lane.again:
                 continue
@@ -262,7 +280,22 @@ def _take_in_hand(control: Control, lane: Lane) -> Operation | None:
             return None
         lane.again = False
         lane.in_hand = lane.waiting.popleft()
+        lane.tried.acquire()  # who has it still, if anybody, is about to give it back
+        lane.trier = threading.get_ident()
         return lane.in_hand
+
+
+def is_clear(control: Control, lane: Lane) -> bool:
+    """Wait until another thread that tries a request has put it down; does none wait then?
+
+    While one does, a call that takes no request along would overtake it.
+    """
+    if lane.trier == threading.get_ident():
+        return True
+    with lane.tried:
+        pass
+    with control.lock:
+        return not lane.waiting and not lane.tried.locked()
 
 
 def _attempt(control: Control, operation: Operation) -> Result | None:

@@ -13,7 +13,7 @@ from pyprov.core import port
 from pyprov.core.blocking import deadline_after, wait
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
-from pyprov.core.lanes import drive
+from pyprov.core.lanes import drive, is_clear
 from pyprov.core.notification import after_receive
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
@@ -104,9 +104,10 @@ def give_way(control: Control, socket: Socket, lane: Lane, timeout: int = 0) -> 
     deadline = deadline_after(control, timeout)
     while lane:
         drive(control, socket, lane)
-        waiting = lane.waiting
-        if not waiting:
+        if is_clear(control, lane):
             return
+        if not (waiting := list(lane.waiting)):
+            continue
         if not socket.blocking:
             raise WSAError(WSAEWOULDBLOCK, "overlapped requests wait already")
         if not wait(control, socket, waiting[0].bits, deadline):

@@ -167,6 +167,25 @@ def test_requests_of_many_threads_take_each_byte_once_and_in_order(spi, listener
     spi.WSPCloseSocket(far)
 
 
+def test_no_call_overtakes_a_request(spi, listener, threads, rounds):
+    """A call comes behind the requests before it, also while another thread is at the last one."""
+    near, far = pair(spi, listener)
+    size = 1 << 17
+    buffer = bytearray(size + 1)
+
+    def read():
+        for _ in range(rounds):
+            assert spi.WSPRecv(far, buffer, spi.MSG_WAITALL)[0] == size + 1
+            assert buffer.index(b"!") == size
+
+    threads.start(read)
+    request = bytes(size)
+    for _ in range(rounds):
+        ask(spi, near, request, verb="WSPSend")
+        assert spi.WSPSend(near, b"!") == 1
+    threads.join()
+
+
 def test_closing_races_with_what_comes(spi, listener, threads, rounds):
     """Each request ends exactly once: with the data or cancelled."""
     ends = set()
