@@ -27,10 +27,10 @@ enter_time_wait(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	if ((pcb->flags & PV_PCB_ACK_NOW) != 0)
 		pv_ack_send(ctx, pcb);
+	pv_conn_set_state(ctx, pcb, PV_TIME_WAIT);
 	pv_conn_report_turn(ctx, pcb);
 	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
 		pv_close_no_orphan(ctx, pcb);
-	pv_conn_set_state(ctx, pcb, PV_TIME_WAIT);
 	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
 	pv_conn_data_drop(ctx, pcb);
 	pv_time_wait_enter(ctx, pcb);

@@ -163,9 +163,11 @@ def _linger(control: Control, handle: int, span_ns: int) -> bool:
     dataplane = control.dataplane
     deadline = dataplane.now() + span_ns
     dataplane.shutdown_send(handle)
-    waiter = dataplane.thread_waiter()
+    waiter, status = dataplane.thread_waiter(), dataplane.status(handle)
     sent = port.READY_SENT | port.READY_ERROR
-    while not waiter.wait_for(handle, sent, max(deadline - dataplane.now(), 0)):
-        if dataplane.now() >= deadline:
+    while not port.has_finished(status):
+        left = deadline - dataplane.now()
+        if left <= 0:
             return False
+        waiter.wait_for(handle, sent, left)
     return True

@@ -156,7 +156,7 @@ class DisconnectEx(Operation):
             self._finishing = True
             self.bits = _SENT
             begin_disconnect(control, socket)
-        if not control.status(socket).ready & _SENT:
+        if not port.has_finished(control.status(socket)):
             return None
         end_disconnect(control, socket, reuse=self.reuse)
         return Result(0, self.transferred)
@@ -243,6 +243,6 @@ def _disconnect_now(control: Control, socket: Socket, lane: Lane, *, reuse: bool
         return
     give_way(control, socket, lane)
     begin_disconnect(control, socket)
-    while socket.blocking and not control.status(socket).ready & _SENT:
+    while socket.blocking and not port.has_finished(control.status(socket)):
         wait(control, socket, _SENT)
     end_disconnect(control, socket, reuse=reuse)

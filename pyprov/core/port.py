@@ -102,6 +102,7 @@ OPT_CONGESTION: Final = 12
 OPT_OOB_INLINE: Final = 13
 OPT_RATE: Final = 14  # pacing, bytes a second; 0: none
 
+_FIN_ACKED: Final = frozenset({0, 9, 10})  # CLOSED, FIN-WAIT-2, TIME-WAIT
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 Buffers: TypeAlias = "Buffer | Sequence[Buffer]"
@@ -246,7 +247,7 @@ class Status(Protocol):
 
     @property
     def state(self) -> int:
-        """State of RFC 9293 as a number, for information."""
+        """State of RFC 9293, numbered from CLOSED 0 to FIN-WAIT-2 9 and TIME-WAIT 10."""
 
     @property
     def queued(self) -> int:
@@ -279,6 +280,15 @@ def moves(status: Status, mask: int) -> int:
     if mask & status.ready & READY_CONNECT:
         total += 1
     return total & 0xFFFFFFFF
+
+
+def has_finished(status: Status) -> bool:
+    """Whether a connection has ended, or the peer has acknowledged our FIN and all before it.
+
+    READY_SENT alone may still speak of what was there before `shutdown_send`.
+    """
+    ready = status.ready
+    return bool(ready & READY_ERROR or (ready & READY_SENT and status.state in _FIN_ACKED))
 
 
 class Waiter(Protocol):

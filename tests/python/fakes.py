@@ -26,6 +26,7 @@ from tests.python.fake_offers import FakeOffers, PeerOffers
 from tests.python.fake_waiter import FakeWaiter
 
 SECOND = 1_000_000_000
+ESTABLISHED, FIN_WAIT_2 = 4, 9
 
 
 @dataclass
@@ -118,6 +119,7 @@ class FakePeer(PeerOffers):
             self.status.writes += 1
             self.fake.report(self, set_=port.READY_WRITE)
         if self.status_unacked() == 0:
+            self.status.state = FIN_WAIT_2 if self.sent_fin else ESTABLISHED
             self.fake.report(self, set_=port.READY_SENT)
 
     def status_unacked(self):
@@ -419,6 +421,7 @@ class FakeDataplane(FakeOffers):
     def shutdown_send(self, handle):
         made = self.record(handle, "shutdown_send", FakePeer)
         made.sent_fin = made.finished = True
+        self.report(made, clear=port.READY_SENT)
 
     def shutdown_receive(self, handle):
         made = self.record(handle, "shutdown_receive", FakePeer)

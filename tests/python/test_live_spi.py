@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from pyprov.core import port
 from tests.python.failing import fails
 from tests.python.live import HERE, PATIENCE, Threads, connect, listen, pair, provider, receive
 
@@ -108,6 +109,22 @@ def test_closing_ends_a_call_that_blocks_in_another_thread(spi, listener, thread
             spi.WSPListen(listener, 500)
         for other in {near, far} - {s}:
             spi.WSPCloseSocket(other)
+
+
+def test_a_fin_is_not_acknowledged_because_what_was_before_it_is(spi, listener):
+    plane = spi._control().dataplane
+    for _ in range(10):
+        near, far = pair(spi, listener)
+        spi.WSPSend(near, b"x")
+        handle = spi._find(near)[1].handle
+        assert plane.thread_waiter().wait_for(handle, port.READY_SENT, PATIENCE * 10**9)
+        status = plane.status(handle)
+        plane.shutdown_send(handle)
+        assert not status.ready & port.READY_SENT or port.has_finished(status)
+        while not port.has_finished(status):
+            plane.thread_waiter().wait_for(handle, port.READY_SENT, PATIENCE * 10**9)
+        for s in (near, far):
+            spi.WSPCloseSocket(s)
 
 
 def test_closing_races_with_calls_that_begin(spi, listener, threads, rounds):
