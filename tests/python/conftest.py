@@ -2,6 +2,9 @@
 
 import contextlib
 import functools
+import os
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -27,15 +30,51 @@ def lab_fault():
     return None
 
 
-@pytest.fixture(params=WORLDS)
-def make_world(request):
-    """Make worlds of one kind; see tests/python/worlds.py."""
+@pytest.fixture(scope="session")
+def tap():
+    """An engine on a tap and the kernel beside it, for all tests of a process."""
+    from tests.python.tap_world import Tap  # noqa: PLC0415 - the fake needs no extension
+
+    made = Tap()
+    yield made
+    made.close()
+
+
+def tap_world(request):
+    if os.geteuid() != 0:
+        pytest.skip("makes a network namespace: needs root")
+    from tests.python.tap_world import TapWorld  # noqa: PLC0415 - the fake needs no extension
+
+    return functools.partial(TapWorld, request.getfixturevalue("tap"))
+
+
+TAP = pytest.param("tap", marks=pytest.mark.net)
+NOT_ON_A_TAP = tomllib.loads((Path(__file__).parent / "spi" / "tap.toml").read_text())
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what cannot be on a tap."""
+    for item in items:
+        name = f"{item.path.name}::{item.originalname}"
+        if item.get_closest_marker("net") and name in NOT_ON_A_TAP:
+            item.add_marker(pytest.mark.skip(reason=NOT_ON_A_TAP[name]))
+
+
+def kind_of_world(request):
+    """What makes worlds of the kind that a test is to run in."""
     if request.param == "lab" and lab_fault():
         pytest.skip(lab_fault())
+    return tap_world(request) if request.param == "tap" else WORLDS[request.param]
+
+
+@pytest.fixture(params=[*WORLDS, TAP])
+def make_world(request):
+    """Make worlds of one kind; see tests/python/worlds.py."""
+    kind = kind_of_world(request)
     with contextlib.ExitStack() as stack:
 
         def make(limits=None):
-            made = WORLDS[request.param](limits)
+            made = kind(limits)
             stack.callback(made.close)
             return made
 
@@ -44,8 +83,16 @@ def make_world(request):
 
 @pytest.fixture
 def world(make_world):
-    """A provider and its other end, on the fake and in the lab."""
+    """A provider and its other end: on the fake, in the lab, and on a tap."""
     return make_world()
+
+
+@pytest.fixture(params=["lab", TAP])
+def wired(request):
+    """For what only a wire can show: in the lab and on a tap."""
+    made = kind_of_world(request)()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -2,15 +2,20 @@
 
 Each test runs in every world. `FakeWorld` is the provider on a dataplane in plain Python, where
 the other end is played by hand; `LabWorld` is the provider on the real dataplane, and the other end
-is a second one, joined by an emulated wire. Time is virtual in both.
+is a second one, joined by an emulated wire. Time is virtual in both. The third is in tap_world.py:
+a live engine with the kernel on its other end.
 
     world.spi                       the provider under test; its address is 10.9.0.2, fd09::2
     client = world.client(80)       somebody connects to a listener of ours
     client.send(b"x"); client.finish(); client.reset()
+    client.shout(b"!"); client.heard()                      urgent data, in the lab and on a tap
     client.received, client.finished, client.was_reset      what came back
+    client.close(); client.abort()                          let go of it, reset it unread
     world.serve(80)                 somebody listens at 10.9.0.1: accepts, "refuse" or "silence"
     world.at(0.5, client.send, b"x")                        half a second from now
     world.spawn(f, *args)           a thread; see pyprov.lab
+    assert world.took(start, 0.5)   half a second has passed since it was `start`
+    world.sent()                    frames of ours since the last call, in the lab and on a tap
 """
 
 import errno
@@ -25,6 +30,7 @@ ANY_PORT = 40000
 
 
 class World:
+    real_time = False
     address = "10.9.0.2"
     address6 = "fd09::2"
     peer_address = "10.9.0.1"
@@ -57,6 +63,11 @@ class World:
         spi.WSPConnect(s, (self.peer_address, remote_port))
         return s, self.accepted(remote_port)
 
+    def took(self, start, seconds, within=1e-5):
+        """Has it been so long since `start`? Where time is real, it may have been longer."""
+        passed = self.now - start
+        return passed >= seconds - 1e-3 if self.real_time else abs(passed - seconds) <= within
+
 
 # ---- the fake ------------------------------------------------------------------------------------
 
@@ -76,6 +87,8 @@ class FakeClient:
 
     def reset(self):
         self.peer.reset()
+
+    abort = reset
 
     def fail(self, error):
         """The connection ends by an error of our own TCP's finding."""
@@ -181,10 +194,28 @@ class LabClient:
         self.dataplane.shutdown_send(self.handle)
         self.world.settle()
 
-    def reset(self):
-        self.drain()
+    def shout(self, data):
+        """Send bytes, the last of them urgent."""
+        assert self.dataplane.send(self.handle, data, port.IO_OOB) == len(data)
+        self.world.settle()
+
+    def heard(self):
+        """The urgent byte that has come."""
+        one = bytearray(1)
+        assert self.dataplane.recv(self.handle, one, port.IO_OOB) == 1
+        return bytes(one)
+
+    def close(self):
+        self.dataplane.close(self.handle)
+        self.world.settle()
+
+    def abort(self):
         self.dataplane.close(self.handle, port.CLOSE_ABORT)
         self.world.settle()
+
+    def reset(self):
+        self.drain()
+        self.abort()
 
     def drain(self):
         buffer = bytearray(65536)
@@ -271,6 +302,10 @@ class LabWorld(World):
         self.settle()
         request = self.two.a.dataplane.accept(self.servers[remote_port])
         return LabClient(self, request.handle, (self.peer_address, remote_port))
+
+    def sent(self):
+        self.settle()
+        return [frame for _, frame in self.two.b.collect()]
 
     def settle(self):
         self.two.advance(SETTLED)

@@ -18,6 +18,15 @@ class Request:
         assert overlapped is self.overlapped
         self.calls.append((error, transferred, flags))
 
+    def begin(self, call, *arguments, **more):
+        """Make the request, which may pend or be done at once."""
+        try:
+            call(*arguments, **more)
+        except self.spi.WSAError as error:
+            if error.code != self.spi.WSA_IO_PENDING:
+                raise
+        return self
+
     @property
     def arguments(self):
         return self.overlapped, self.routine

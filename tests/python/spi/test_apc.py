@@ -28,9 +28,10 @@ def test_an_alertable_sleep_runs_what_is_queued_and_ends(world, upcalls, me):
         upcalls.WPUQueueApc(me, ran.append, context)
     start = world.now
     assert world.spi.SleepEx(5, alertable=True) == world.spi.WSA_WAIT_IO_COMPLETION
-    assert (ran, world.now) == (["a", "b"], start)
-    assert world.spi.SleepEx(5, alertable=True) == 0
-    assert world.now == pytest.approx(start + 5)
+    assert ran == ["a", "b"]
+    assert world.took(start, 0)
+    assert world.spi.SleepEx(0.5, alertable=True) == 0
+    assert world.took(start, 0.5)
 
 
 def test_a_sleep_that_is_not_alertable_runs_nothing(world, upcalls, me):
@@ -38,7 +39,7 @@ def test_a_sleep_that_is_not_alertable_runs_nothing(world, upcalls, me):
     upcalls.WPUQueueApc(me, ran.append, 1)
     start = world.now
     assert world.spi.SleepEx(0.25) == 0
-    assert world.now == pytest.approx(start + 0.25)
+    assert world.took(start, 0.25)
     assert ran == []
     assert world.spi.SleepEx(0, alertable=True) == world.spi.WSA_WAIT_IO_COMPLETION
     assert ran == [1]
@@ -49,7 +50,7 @@ def test_another_thread_ends_an_alertable_sleep(world, upcalls, me):
     world.at(0.5, upcalls.WPUQueueApc, me, lambda _: ran.append(threading.get_ident()), None)
     start = world.now
     assert world.spi.SleepEx(None, alertable=True) == world.spi.WSA_WAIT_IO_COMPLETION
-    assert world.now == pytest.approx(start + 0.5)
+    assert world.took(start, 0.5)
     assert ran == [me]
 
 
@@ -88,7 +89,7 @@ def test_a_wait_for_events_ends_when_calls_have_run(world, upcalls, me, wait_all
         spi.WSAWaitForMultipleEvents(events, wait_all, 5, alertable=True)
         == spi.WSA_WAIT_IO_COMPLETION
     )
-    assert world.now == pytest.approx(start + 0.5)
+    assert world.took(start, 0.5)
     assert ran == [1]
 
 
@@ -101,7 +102,7 @@ def test_an_event_that_is_set_is_told_first(world, upcalls, me):
     assert spi.WSAWaitForMultipleEvents(events, False, 5, alertable=True) == 1
     assert ran == []
     events[1].reset()
-    assert spi.WSAWaitForMultipleEvents(events, False, 5, alertable=False) == spi.WSA_WAIT_TIMEOUT
+    assert spi.WSAWaitForMultipleEvents(events, False, 0.5, alertable=False) == spi.WSA_WAIT_TIMEOUT
     assert ran == []
 
 
@@ -121,14 +122,15 @@ def test_blocking_calls_that_really_wait_run_calls_and_go_on(world, upcalls, me,
         "send": lambda: spi.WSPSend(s, bytes(1 << 20)),
     }
     start = world.now
-    upcalls.WPUQueueApc(me, lambda _: ran.append(world.now - start), None)
-    world.at(0.5, upcalls.WPUQueueApc, me, lambda _: ran.append(world.now - start), None)
-    world.at(1.0, client.send, b"data")
-    world.at(1.0, world.client, 90)
+    upcalls.WPUQueueApc(me, lambda _: ran.append(world.took(start, 0, 0.01)), None)
+    if verb != "connect":
+        world.at(0.2, upcalls.WPUQueueApc, me, lambda _: ran.append(world.took(start, 0.2)), None)
+    world.at(0.5, client.send, b"data")
+    world.at(0.5, world.client, 90)
     for i in range(20):
-        world.at(1.0 + i / 10, client.drain)
+        world.at(0.5 + i / 20, client.drain)
     call[verb]()
-    assert ran == pytest.approx([0, 0.5] if verb != "connect" else [0], abs=0.01)
+    assert ran == ([True] if verb == "connect" else [True, True])
 
 
 def test_a_call_that_can_finish_at_once_runs_nothing(world, upcalls, me):

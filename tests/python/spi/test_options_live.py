@@ -13,6 +13,9 @@ def new(spi, family=2):
     return spi.WSPSocket(family, 1, 6)
 
 
+TCP = 6  # in the IPv4 header
+
+
 def tcp(spi, s, option, value):
     spi.WSPSetSockOpt(s, spi.IPPROTO_TCP, getattr(spi, option), value)
 
@@ -30,10 +33,8 @@ def lab():
 
 
 def sent(world):
-    """The IPv4 frames that the provider has sent since the last call."""
-    world.settle()
-    frames = (frame for _, frame in world.two.b.collect())
-    return [frame for frame in frames if frame[12:14] == b"\x08\x00"]
+    """The frames with TCP over IPv4 that the provider has sent since the last call."""
+    return [f for f in world.sent() if f[12:14] == b"\x08\x00" and f[23] == TCP]
 
 
 def syns(world):
@@ -326,26 +327,27 @@ def test_a_constrained_group_admits_one_host(world):
 # ---- in the lab: what is on the wire
 
 
-def test_ttl_and_tos_are_in_the_syn_and_in_data(lab):
-    spi = lab.spi
-    lab.serve(81)
+def test_ttl_and_tos_are_in_the_syn_and_in_data(wired):
+    spi = wired.spi
+    wired.serve(81)
+    sent(wired)
     s = new(spi)
     ip(spi, s, "IP_TTL", 33)
     ip(spi, s, "IP_TOS", 0xB8)
-    spi.WSPConnect(s, (lab.peer_address, 81))
+    spi.WSPConnect(s, (wired.peer_address, 81))
     spi.WSPSend(s, b"x")
-    frames = sent(lab)
+    frames = sent(wired)
     assert len(frames) >= 3
     assert {(frame[15], frame[22]) for frame in frames} == {(0xB8, 33)}
 
 
-def test_tos_changes_while_the_connection_lives(lab):
-    spi = lab.spi
-    s, _ = lab.pair()
-    sent(lab)
+def test_tos_changes_while_the_connection_lives(wired):
+    spi = wired.spi
+    s, _ = wired.pair()
+    sent(wired)
     ip(spi, s, "IP_TOS", 0x28)
     spi.WSPSend(s, b"x")
-    assert [frame[15] for frame in sent(lab)] == [0x28]
+    assert [frame[15] for frame in sent(wired)] == [0x28]
 
 
 @pytest.mark.parametrize("wanted", [0, 1])
@@ -365,30 +367,30 @@ def test_a_syn_is_repeated_unless_that_is_not_wanted(lab, wanted):
     assert error == (spi.WSAETIMEDOUT if wanted else 0)
 
 
-def test_timestamps_are_offered_or_not(lab):
-    spi = lab.spi
-    lab.serve(81)
+def test_timestamps_are_offered_or_not(wired):
+    spi = wired.spi
+    wired.serve(81)
     for wanted in (0, 1):
         s = new(spi)
         tcp(spi, s, "TCP_TIMESTAMPS", wanted)
-        spi.WSPConnect(s, (lab.peer_address, 81))
+        spi.WSPConnect(s, (wired.peer_address, 81))
         assert spi.WSPGetSockOpt(s, spi.IPPROTO_TCP, spi.TCP_TIMESTAMPS) == wanted
 
 
-def test_the_largest_segment_is_the_one_that_was_set(lab):
-    spi = lab.spi
-    s, _ = lab.pair()
+def test_the_largest_segment_is_the_one_that_was_set(wired):
+    spi = wired.spi
+    s, _ = wired.pair()
     assert spi.WSPGetSockOpt(s, spi.IPPROTO_TCP, spi.TCP_MAXSEG) == 1448
     tcp(spi, s, "TCP_MAXSEG", 500)
     assert spi.WSPGetSockOpt(s, spi.IPPROTO_TCP, spi.TCP_MAXSEG) == 500
-    sent(lab)
+    sent(wired)
     spi.WSPSend(s, bytes(2000))
-    assert max(len(frame) for frame in sent(lab)) == 14 + 20 + 32 + 500
+    assert max(len(frame) for frame in sent(wired)) == 14 + 20 + 32 + 500
 
 
-def test_ip_mtu_is_the_paths(lab):
-    spi = lab.spi
-    s, _ = lab.pair()
+def test_ip_mtu_is_the_paths(wired):
+    spi = wired.spi
+    s, _ = wired.pair()
     assert spi.WSPGetSockOpt(s, spi.IPPROTO_IP, spi.IP_MTU) == 1500
     with fails("ENOTCONN"):
         spi.WSPGetSockOpt(new(spi), spi.IPPROTO_IP, spi.IP_MTU)
@@ -431,12 +433,12 @@ def test_keep_alive_probes_and_gives_up(lab):
         set_options(spi, s, keep_alive=1)
 
 
-def test_buffers_bound_what_is_taken_over(lab):
-    spi = lab.spi
-    s, _ = lab.pair()
+def test_buffers_bound_what_is_taken_over(wired):
+    spi = wired.spi
+    s, _ = wired.pair()
     set_options(spi, s, send_buffer=4096)
     spi.WSPIoctl(s, spi.FIONBIO, 1)
-    lab.settle()
+    wired.settle()
     before = spi.WSPSend(s, bytes(1))
     assert before == 1
     spi.WSPSend(s, bytes(300_000))

@@ -5,7 +5,6 @@ import threading
 
 import pytest
 
-from pyprov.core.port import CLOSE_ABORT
 from tests.python.failing import fails, set_options
 from tests.python.spi.requests import Request, receive
 
@@ -386,10 +385,7 @@ def test_a_call_to_send_waits_behind_requests(world, pair):
 def test_a_reset_ends_a_send_that_waits(world, pair):
     s, client = pair
     request = fill(world, s)
-    if world.name == "fake":
-        client.reset()
-    else:  # without taking what came before
-        client.dataplane.close(client.handle, CLOSE_ABORT)
+    client.abort()
     assert request.error == world.spi.WSAECONNRESET
 
 

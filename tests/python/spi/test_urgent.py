@@ -2,31 +2,19 @@
 
 import pytest
 
-from pyprov.core import port
 from tests.python.failing import fails, set_options
 from tests.python.spi.test_messages import Posted
 from tests.python.watched import Watched
-from tests.python.worlds import LabWorld
 
 
 @pytest.fixture
-def world():
-    """What only a wire can show."""
-    made = LabWorld()
-    yield made
-    made.close()
+def world(wired):
+    return wired
 
 
 @pytest.fixture
 def pair(world):
     return world.pair(81)
-
-
-def shout(client, data):
-    """The peer sends bytes, the last of them urgent."""
-    sent = client.dataplane.send(client.handle, data, port.IO_OOB)
-    assert sent == len(data)
-    client.world.settle()
 
 
 def take(spi, s, size=100, flags=0):
@@ -42,7 +30,7 @@ def test_o04_urgent_data_is_not_counted_and_lies_ahead(world, pair):
     spi = world.spi
     s, client = pair
     client.send(b"12345")
-    shout(client, b"!")
+    client.shout(b"!")
     assert spi.WSPIoctl(s, spi.FIONREAD) == 5
     assert spi.WSPIoctl(s, spi.SIOCATMARK) == 0
     assert take(spi, s, flags=spi.MSG_OOB) == (b"!", spi.MSG_OOB)
@@ -54,7 +42,7 @@ def test_o04_urgent_data_is_not_counted_and_lies_ahead(world, pair):
 def test_k10_urgent_data_is_exceptional(world, pair):
     spi = world.spi
     s, client = pair
-    shout(client, b"!")
+    client.shout(b"!")
     assert spi.WSPSelect([s], [s], [s], 0) == ([], [s], [s])
     take(spi, s, flags=spi.MSG_OOB)
     assert spi.WSPSelect([s], [s], [s], 0) == ([], [s], [])
@@ -63,15 +51,15 @@ def test_k10_urgent_data_is_exceptional(world, pair):
 def test_somebody_selects_until_urgent_data_comes(world, pair):
     spi = world.spi
     s, client = pair
-    world.at(0.3, shout, client, b"!")
+    world.at(0.3, client.shout, b"!")
     assert spi.WSPSelect([s], None, [s], 5) == ([], [], [s])
 
 
 def test_i16_two_urgent_bytes_are_two(world, pair):
     spi = world.spi
     s, client = pair
-    shout(client, b"1")
-    shout(client, b"2")
+    client.shout(b"1")
+    client.shout(b"2")
     assert [take(spi, s, flags=spi.MSG_OOB)[0] for _ in range(2)] == [b"1", b"2"]
     with fails("EINVAL"):
         take(spi, s, flags=spi.MSG_OOB)
@@ -80,7 +68,7 @@ def test_i16_two_urgent_bytes_are_two(world, pair):
 def test_urgent_data_can_be_peeked_at(world, pair):
     spi = world.spi
     s, client = pair
-    shout(client, b"!")
+    client.shout(b"!")
     for _ in range(2):
         assert take(spi, s, flags=spi.MSG_OOB | spi.MSG_PEEK)[0] == b"!"
     assert take(spi, s, flags=spi.MSG_OOB)[0] == b"!"
@@ -91,9 +79,7 @@ def test_we_send_urgent_data(world, pair):
     s, client = pair
     assert spi.WSPSend(s, b"12345!", spi.MSG_OOB) == 6
     world.settle()
-    one = bytearray(1)
-    assert client.dataplane.recv(client.handle, one, port.IO_OOB) == 1
-    assert (bytes(one), client.received) == (b"!", b"12345")
+    assert (client.heard(), client.received) == (b"!", b"12345")
 
 
 # ---- in the stream
@@ -103,7 +89,7 @@ def test_i17_in_the_stream_it_is_received_like_any_other(world, pair):
     spi = world.spi
     s, client = pair
     set_options(spi, s, oob_inline=1)
-    shout(client, b"123!")
+    client.shout(b"123!")
     with fails("EINVAL"):
         take(spi, s, flags=spi.MSG_OOB)
     assert spi.WSPIoctl(s, spi.FIONREAD) == 3
@@ -118,7 +104,7 @@ def test_k10_in_the_stream_it_can_be_read_and_is_not_exceptional(world, pair):
     spi = world.spi
     s, client = pair
     set_options(spi, s, oob_inline=1)
-    shout(client, b"!")
+    client.shout(b"!")
     assert spi.WSPSelect([s], [s], [s], 0) == ([s], [s], [])
 
 
@@ -129,10 +115,10 @@ def test_l23_every_urgent_byte_is_reported(world, pair):
     spi = world.spi
     s, client = pair
     watched = Watched(world, s, spi.FD_OOB)
-    shout(client, b"1")
+    client.shout(b"1")
     assert watched.seen() == spi.FD_OOB
     assert watched.seen() == 0
-    shout(client, b"2")
+    client.shout(b"2")
     assert watched.is_set
     assert watched.seen() == spi.FD_OOB
     take(spi, s, flags=spi.MSG_OOB)
@@ -147,7 +133,7 @@ def test_l23_in_the_stream_it_is_data(world, pair):
     s, client = pair
     set_options(spi, s, oob_inline=1)
     watched = Watched(world, s, spi.FD_OOB | spi.FD_READ)
-    shout(client, b"!")
+    client.shout(b"!")
     assert watched.seen() == spi.FD_READ
 
 
@@ -155,9 +141,9 @@ def test_m03_urgent_data_is_posted_again_for_a_new_registration(world, pair):
     spi = world.spi
     s, client = pair
     posted = Posted(world, s, spi.FD_OOB)
-    shout(client, b"1")
+    client.shout(b"1")
     assert posted.events() == [spi.FD_OOB]
-    shout(client, b"2")
+    client.shout(b"2")
     assert posted.events() == []
     posted.select(spi.FD_OOB)
     assert posted.events() == [spi.FD_OOB]
