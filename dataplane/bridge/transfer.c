@@ -316,8 +316,8 @@ pv_bridge_shutdown_send(struct pv_bridge *bridge, uint64_t handle)
 		error = 0; /* the FIN waits for the end of the handshake */
 	if (error == 0 && !pv_stream_finished(&shared->tx)) {
 		/* What is acknowledged does not hold for the FIN. */
-		__atomic_fetch_and(&shared->status.ready, ~(uint32_t)PV_READY_SENT,
-				__ATOMIC_ACQ_REL);
+		__atomic_fetch_and(
+				&shared->status.ready, ~(uint32_t)PV_READY_SENT, __ATOMIC_ACQ_REL);
 		due = kick_due(&shared->tx, PV_STREAM_FIN);
 	}
 	hold_leave(bridge, handle, HOLD_WRITE);
