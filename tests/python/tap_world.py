@@ -127,9 +127,12 @@ class TapClient:
         self.ended = self.broken = False
 
     def send(self, data, flags=0):
-        self.socket.settimeout(PATIENCE)
-        self.socket.sendall(data, flags)
-        self.socket.setblocking(False)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self.socket.send(rest, flags) :]
+            except BlockingIOError:
+                assert select.select([], [self.socket], [], PATIENCE)[1], "nobody reads"
         self.world.settle()
 
     def shout(self, data):

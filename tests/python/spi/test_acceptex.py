@@ -219,9 +219,9 @@ def test_a_request_that_takes_a_deferred_one_ends_the_silence_of_fd_accept(world
 def test_pending_requests_go_before_a_call_to_accept(world, listener):
     spi = world.spi
     accept = Accept(world, listener)
+    start = world.now
     world.at(0.1, world.client, 80)
     world.at(0.2, world.client, 80)
-    start = world.now
     _, peer = spi.WSPAccept(listener)
     assert world.now >= start + 0.2
     assert accept.names[1] != peer

@@ -47,8 +47,8 @@ def test_a_sleep_that_is_not_alertable_runs_nothing(world, upcalls, me):
 
 def test_another_thread_ends_an_alertable_sleep(world, upcalls, me):
     ran = []
-    world.at(0.5, upcalls.WPUQueueApc, me, lambda _: ran.append(threading.get_ident()), None)
     start = world.now
+    world.at(0.5, upcalls.WPUQueueApc, me, lambda _: ran.append(threading.get_ident()), None)
     assert world.spi.SleepEx(None, alertable=True) == world.spi.WSA_WAIT_IO_COMPLETION
     assert world.took(start, 0.5)
     assert ran == [me]
@@ -83,8 +83,8 @@ def test_a_wait_for_events_ends_when_calls_have_run(world, upcalls, me, wait_all
     spi = world.spi
     ran = []
     events = [spi.WSACreateEvent(), spi.WSACreateEvent()]
-    world.at(0.5, upcalls.WPUQueueApc, me, ran.append, 1)
     start = world.now
+    world.at(0.5, upcalls.WPUQueueApc, me, ran.append, 1)
     assert (
         spi.WSAWaitForMultipleEvents(events, wait_all, 5, alertable=True)
         == spi.WSA_WAIT_IO_COMPLETION

@@ -245,8 +245,8 @@ def test_it_waits_for_whatever_comes_first(world):
         ((world.client, 80), ([s], [], [])),
         ((first.finish,), ([one], [], [])),
     ):
-        world.at(0.3, *what)
         begun = world.now
+        world.at(0.3, *what)
         assert spi.WSPSelect([s, one, two], None, [one, two], None) == ready
         assert world.took(begun, 0.3, 0.05)
         if ready[0] == [two]:

@@ -459,8 +459,8 @@ def test_lingering_waits_until_all_is_acknowledged(world):
     s, client = world.pair()
     set_options(spi, s, linger=LINGER(1, 10))
     spi.WSPSend(s, b"last words")
-    world.at(0.4, client.acknowledge)
     start = world.now
+    world.at(0.4, client.acknowledge)
     spi.WSPCloseSocket(s)
     assert world.now - start < 9
     assert client.received == b"last words"
