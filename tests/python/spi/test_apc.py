@@ -127,7 +127,7 @@ def test_blocking_calls_that_really_wait_run_calls_and_go_on(world, upcalls, me,
         world.at(0.2, upcalls.WPUQueueApc, me, lambda _: ran.append(world.took(start, 0.2)), None)
     world.at(0.5, client.send, b"data")
     world.at(0.5, world.client, 90)
-    for i in range(20):
+    for i in range(100):
         world.at(0.5 + i / 20, client.drain)
     call[verb]()
     assert ran == ([True] if verb == "connect" else [True, True])
