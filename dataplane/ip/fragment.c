@@ -3,14 +3,18 @@
 				     from 18.05 on */
 #include "ip/fragment.h"
 
+#include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_ip_frag.h>
 #include <rte_malloc.h>
 
 #include "ip/state.h"
+#include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/tcp_hdr.h"
 
-#define TIMEOUT        30000000000ULL /* ns */
+#define TIMEOUT        60000000000ULL /* ns; RFC 1122 3.3.2, RFC 8200 4.5 */
+#define LOOK           1000000000ULL  /* between two looks at those that wait, once one expired */
 #define BUCKET_ENTRIES 4
 #define MAX_FRAGMENTS  8 /* of one packet, RTE_LIBRTE_IP_FRAG_MAX_FRAG */
 
@@ -44,13 +48,45 @@ pv_fragments_reset(struct pv_ctx *ctx)
 	pv_fragments_fini(fragments);
 }
 
+/* The sender of a packet that did not become whole in time hears of it, if its first fragment came.
+ */
+static void
+tell_late(struct pv_ctx *ctx, struct rte_mbuf *m)
+{
+	struct pv_ip_frame frame = {
+		.mbuf = m,
+		.offset = m->l2_len,
+		.packet = rte_pktmbuf_mtod_offset(m, const uint8_t *, m->l2_len),
+		.len = (uint16_t)(m->data_len - m->l2_len),
+		.group = m->l2_len != 0 && rte_is_multicast_ether_addr(rte_pktmbuf_mtod(
+							   m, const struct rte_ether_addr *)),
+	};
+	struct pv_ip6_upper upper;
+	struct pv_ip4 ip4;
+	struct pv_ip6 ip6;
+
+	if (pv_ip4_parse(frame.packet, frame.len, false, &ip4) == PV_IP4_OK)
+		pv_icmp_refuse(ctx, &frame, &ip4, PV_ICMP_TIME_EXCEEDED, PV_ICMP_TIME_REASSEMBLY);
+	else if (pv_ip6_parse(frame.packet, frame.len, &ip6) == PV_IP6_OK &&
+			pv_ip6_walk(frame.packet, (size_t)PV_IP6_HDR_LEN + ip6.payload_len,
+					&upper) == PV_IP6_OK &&
+			upper.frag_off == 0)
+		pv_icmp6_refuse(ctx, &frame, &ip6, PV_ICMP6_TIME_EXCEEDED, PV_ICMP_TIME_REASSEMBLY,
+				0);
+}
+
 void
 pv_fragments_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 {
 	struct pv_fragments *fragments = pv_container_of(timer, struct pv_fragments, timer);
+	struct rte_ip_frag_death_row *row = fragments->death_row;
 
-	rte_ip_frag_table_del_expired_entries(fragments->table, fragments->death_row, ctx->now);
-	rte_ip_frag_free_death_row(fragments->death_row, 0);
+	rte_ip_frag_table_del_expired_entries(fragments->table, row, ctx->now);
+	for (uint32_t i = 0; i < row->cnt; i++)
+		tell_late(ctx, row->row[i]);
+	rte_ip_frag_free_death_row(row, 0);
+	if (ctx->now <= fragments->last + TIMEOUT)
+		pv_timer_arm(&ctx->housekeeping, timer, PV_TIMER_FRAGMENT, ctx->now + LOOK);
 }
 
 static bool
@@ -65,8 +101,10 @@ ready(struct pv_ctx *ctx, struct pv_fragments *fragments)
 		if (fragments->table == NULL)
 			return false;
 	}
-	pv_timer_arm(&ctx->housekeeping, &fragments->timer, PV_TIMER_FRAGMENT,
-			ctx->now + TIMEOUT + 1);
+	fragments->last = ctx->now;
+	if (!pv_timer_armed(&fragments->timer))
+		pv_timer_arm(&ctx->housekeeping, &fragments->timer, PV_TIMER_FRAGMENT,
+				ctx->now + TIMEOUT + 1);
 	return true;
 }
 
@@ -163,6 +201,8 @@ pv_fragment6(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip6 *ip,
 	uint32_t len = (uint32_t)PV_IP6_HDR_LEN + ip->payload_len - upper->off;
 	struct rte_mbuf *m = frame->mbuf, *packet;
 
+	if (upper->frag_off == 0 && is_suspicious(upper->proto, 0, len))
+		pv_icmp6_refuse(ctx, frame, ip, PV_ICMP6_PARAM_PROBLEM, PV_ICMP6_PARAM_CHAIN, 0);
 	/* rte_ip_frag wants the fragment header to be the first one. */
 	if (ip->next != PV_IP6_FRAGMENT || is_suspicious(upper->proto, upper->frag_off, len) ||
 			!fits(ctx, frame, upper->off, upper->frag_off + len) ||

@@ -4,7 +4,7 @@
 
 /*
  * Reassembly on rte_ip_frag: a bounded number of packets at a time, at most eight fragments each,
- * thirty seconds. Fragments must fit without a gap and without overlap (RFC 5722 for both
+ * a minute. Fragments must fit without a gap and without overlap (RFC 5722 for both
  * families), a first fragment holds the whole transport header, no other begins in it (RFC 1858 3),
  * and a packet never gets larger than one of our frame buffers: a larger one was sent by nobody who
  * keeps to our MSS.
@@ -26,6 +26,7 @@ struct pv_fragments {
 	struct rte_ip_frag_tbl *table; /* made at the first fragment */
 	struct rte_ip_frag_death_row *death_row;
 	struct pv_timer timer; /* while something may be waiting */
+	uint64_t last;         /* when the last one came */
 	uint32_t max;          /* packets at a time */
 	uint32_t pad;
 };

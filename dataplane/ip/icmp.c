@@ -141,12 +141,11 @@ pv_icmp_input(struct pv_ctx *ctx, struct pv_ip_frame *frame, const struct pv_ip4
 
 void
 pv_icmp_refuse(struct pv_ctx *ctx, const struct pv_ip_frame *frame, const struct pv_ip4 *ip,
-		uint8_t code)
+		uint8_t type, uint8_t code)
 {
-	struct pv_icmp icmp = { .type = PV_ICMP_UNREACH,
-		.code = code,
-		.data = frame->packet,
-		.data_len = ip->total_len };
+	struct pv_icmp icmp = {
+		.type = type, .code = code, .data = frame->packet, .data_len = ip->total_len
+	};
 	struct pv_ip_send how = { .local = pv_addr_from_v4(ip->dst),
 		.peer = pv_addr_from_v4(ip->src),
 		.protocol = PV_PROTO_ICMP,

@@ -115,7 +115,7 @@ pv_ip4_input(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_packet *ou
 		pv_icmp_input(ctx, frame, &ip);
 		return false;
 	}
-	pv_icmp_refuse(ctx, frame, &ip,
+	pv_icmp_refuse(ctx, frame, &ip, PV_ICMP_UNREACH,
 			ip.proto == PV_PROTO_UDP ? PV_ICMP_PORT_UNREACH : PV_ICMP_PROTO_UNREACH);
 	pv_ip_end(ctx, frame, PV_C_IP4_PROTOCOL);
 	return false;

@@ -44,15 +44,16 @@ static void
 refuse_headers(struct pv_ctx *ctx, struct pv_ip_frame *frame, const struct pv_ip6 *ip,
 		enum pv_ip6_error error, uint16_t at)
 {
-	if (error == PV_IP6_FRAG_BOUNDS) {
-		pv_ip_end(ctx, frame, PV_C_IP6_FRAGMENT_DROPPED);
-		return;
-	}
+	bool bounds = error == PV_IP6_FRAG_BOUNDS;
+
 	if (error == PV_IP6_OPT_REPORT || error == PV_IP6_OPT_REPORT_UNI)
 		pv_icmp6_refuse(ctx, frame, ip, PV_ICMP6_PARAM_PROBLEM, PV_ICMP6_PARAM_OPTION, at);
-	else if (error == PV_IP6_ROUTING_0 || error == PV_IP6_ROUTING_OTHER)
+	else if (error == PV_IP6_ROUTING_0 || error == PV_IP6_ROUTING_OTHER || bounds)
 		pv_icmp6_refuse(ctx, frame, ip, PV_ICMP6_PARAM_PROBLEM, PV_ICMP6_PARAM_FIELD, at);
-	pv_ip_end(ctx, frame, PV_C_IP6_MALFORMED);
+	else if (error == PV_IP6_HOP_PLACE)
+		pv_icmp6_refuse(ctx, frame, ip, PV_ICMP6_PARAM_PROBLEM, PV_ICMP6_PARAM_NEXT_HEADER,
+				at);
+	pv_ip_end(ctx, frame, bounds ? PV_C_IP6_FRAGMENT_DROPPED : PV_C_IP6_MALFORMED);
 }
 
 static void

@@ -150,7 +150,7 @@ void pv_icmp_report(
 /* Tells the sender that a packet could not be delivered, as far as the limit and RFC 1122 3.2.2,
  * RFC 4443 2.4 (e) allow. */
 void pv_icmp_refuse(struct pv_ctx *ctx, const struct pv_ip_frame *frame, const struct pv_ip4 *ip,
-		uint8_t code);
+		uint8_t type, uint8_t code);
 void pv_icmp6_refuse(struct pv_ctx *ctx, const struct pv_ip_frame *frame, const struct pv_ip6 *ip,
 		uint8_t type, uint8_t code, uint32_t pointer);
 

@@ -45,6 +45,9 @@ enum pv_icmp_unreach {
 	PV_ICMP_ADMIN_PROHIBITED = 13,
 };
 
+/* Code of PV_ICMP_TIME_EXCEEDED, and of PV_ICMP6_TIME_EXCEEDED. */
+#define PV_ICMP_TIME_REASSEMBLY 1
+
 enum pv_icmp_fault {
 	PV_ICMP_OK,
 	PV_ICMP_TRUNCATED,    /* fewer than 8 bytes */

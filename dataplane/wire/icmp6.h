@@ -51,6 +51,7 @@ enum pv_icmp6_param {
 	PV_ICMP6_PARAM_FIELD = 0,
 	PV_ICMP6_PARAM_NEXT_HEADER = 1,
 	PV_ICMP6_PARAM_OPTION = 2,
+	PV_ICMP6_PARAM_CHAIN = 3, /* a first fragment without all headers (RFC 7112) */
 };
 
 enum pv_icmp6_error {
