@@ -85,6 +85,7 @@ UNDECIDED: Final = REQUEST_HELD | REQUEST_OFFER
 PLAIN: Final = Decision(None, None)
 _LISTENING: Final = State.LISTENING  # asking the enumeration each time would be felt
 _CONNECTED: Final = State.CONNECTED
+NO_GROUP: Final = 0
 DEFERRED: Final = Decision(None, None)  # what no socket gets: the verdict was CF_DEFER
 
 
@@ -319,9 +320,9 @@ def _ask(
         raise
     finally:
         deciding.remove(me)
-    if verdict == CF_ACCEPT and not g and offer is None and not callee_data.overrun:
+    if verdict is CF_ACCEPT and g is NO_GROUP and offer is None and not callee_data.overrun:
         return PLAIN
-    if verdict == CF_DEFER:
+    if isinstance(verdict, int) and verdict == CF_DEFER:
         defer(control, listener, request)
         return DEFERRED
     try:
@@ -409,9 +410,10 @@ def _offer_of(control: Control, request: Request) -> Offer:
 
 def _check_decision(verdict: object, callee_data: WSABUF) -> None:
     """Raise what a decision is that does not accept, or not properly."""
-    if verdict == CF_REJECT:
+    known = isinstance(verdict, int)
+    if known and verdict == CF_REJECT:
         raise WSAError(WSAECONNREFUSED)
-    if verdict != CF_ACCEPT:
+    if not known or verdict != CF_ACCEPT:
         raise WSAError(WSAEINVAL, f"{verdict!r} is no verdict")
     if callee_data.overrun:
         raise WSAError(WSAEINVAL, "more callee data than there was room for")

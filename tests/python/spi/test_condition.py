@@ -2,6 +2,7 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from pyprov.winsock.address import Address
@@ -105,7 +106,7 @@ def test_a_blocking_accept_finds_a_deferred_request_at_once(world, listener):
     assert spi.WSPAccept(listener)
 
 
-@pytest.mark.parametrize("value", [7, -1, None, "accept", 0.5, 3])
+@pytest.mark.parametrize("value", [7, -1, None, "accept", 0.5, 0.0, 3, np.zeros(2)], ids=repr)
 def test_g08_any_other_verdict_is_10022_and_rejects(world, listener, value):
     client = world.client(80)
     with fails("EINVAL") as caught:
@@ -153,7 +154,7 @@ def test_g11_a_constrained_group_takes_one_host_only(fake_world):
     assert spi.WSPAccept(listener, join)
 
 
-@pytest.mark.parametrize("bad", [4711, -1, "group", 2.0])
+@pytest.mark.parametrize("bad", [4711, -1, "group", 2.0, None, np.zeros(2)], ids=repr)
 def test_a_bad_group_is_10022_and_rejects(world, listener, bad):
     client = world.client(80)
     with fails("EINVAL"):
