@@ -10,6 +10,8 @@ fails says so in one line on standard error.
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,7 +75,12 @@ def run(command: str, arguments: Sequence[str]) -> int:
     """Run one tool."""
     tool = cast("Tool", importlib.import_module(TOOLS[command][0]))
     try:
-        return tool.run(parser_of(command, tool).parse_args(arguments))
+        status = tool.run(parser_of(command, tool).parse_args(arguments))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read it has seen enough; nothing is to be flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Failed as error:
         print(f"pyprov {command}: {error}", file=sys.stderr)
         return 1

@@ -1,5 +1,7 @@
 """The command line's own share: which tool, which exit status, how much is said."""
 
+import os
+import subprocess
 import sys
 import types
 
@@ -91,3 +93,12 @@ def test_every_tool_exists():
         assert callable(tool.add_arguments), module
         assert callable(tool.run), module
         assert what
+
+
+def test_a_reader_that_has_seen_enough_ends_it_in_silence():
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "pyprov.cli", "doctor", "--json"]
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
