@@ -77,7 +77,6 @@ def run(command: str, arguments: Sequence[str]) -> int:
     try:
         status = tool.run(parser_of(command, tool).parse_args(arguments))
         sys.stdout.flush()
-        return status
     except BrokenPipeError:  # whoever read it has seen enough; nothing is to be flushed at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -89,6 +88,8 @@ def run(command: str, arguments: Sequence[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    else:
+        return status
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -98,7 +98,8 @@ def test_every_tool_exists():
 def test_a_reader_that_has_seen_enough_ends_it_in_silence():
     reader, writer = os.pipe()
     os.close(reader)
-    words = [sys.executable, "-m", "pyprov.cli", "doctor", "--json"]
+    script = "import sys; from pyprov.cli import main; sys.exit(main(['doctor', '--json']))"
+    words = [sys.executable, "-c", script]
     done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
