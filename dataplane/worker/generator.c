@@ -11,7 +11,6 @@
 
 #include "base/check.h"
 #include "base/rng.h"
-#include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
 #include "worker/generator_frames.h"
@@ -19,7 +18,10 @@
 #include "worker/latency.h"
 #include "worker/worker.h"
 
-#define BURST      64
+#define BURST 64
+/* Bursts taken a turn: a server may send more than one frame for each of ours. What a wire has no
+ * room for is waited for, so that no more is ever staged than a turn makes of one burst. */
+#define BURSTS     4
 #define HOST_BITS  17 /* of a client's number; the rest is its port */
 #define FIRST_PORT 1024
 /* Clients before one comes again: what the server still has of its last connection is gone by then.
@@ -104,17 +106,16 @@ put(struct pv_generator *g, struct rte_mbuf *m, const struct pv_frame *frame,
 	g->tx[g->n_tx++] = m;
 }
 
-static void
+/* Returns how many found no room; they stay staged where the wire is patient. */
+static uint32_t
 send_staged(struct pv_generator *g)
 {
 	uint32_t rest = pv_generator_wire_send(&g->wire, g->tx, g->n_tx);
 
-	if (g->wire.patient) {
-		g->n_tx = rest;
-	} else {
+	if (!g->wire.patient)
 		g->stats.tx_full += rest;
-		g->n_tx = 0;
-	}
+	g->n_tx = g->wire.patient ? rest : 0;
+	return rest;
 }
 
 static void
@@ -122,6 +123,8 @@ keep_alive(struct pv_generator *g, uint64_t client, uint32_t ack, uint32_t tsecr
 {
 	if (g->params.close == PV_GENERATOR_CLOSE_SERVER)
 		return;
+	if (pv_unlikely(g->alive_end - g->alive_first > g->alive_mask))
+		g->alive_first++; /* the server keeps it */
 	g->alive[g->alive_end++ & g->alive_mask] =
 			(struct alive){ .client = client, .ack = ack, .tsecr = tsecr };
 	pv_prefetch(&g->alive[(g->alive_first + 8) & g->alive_mask]);
@@ -214,29 +217,6 @@ take_fin(struct pv_generator *g, struct rte_mbuf *m, const uint8_t *p, uint64_t 
 	put(g, m, &g->ack, &f);
 }
 
-/* In memory, who asks for any address but the server's gets our MAC: all clients live here. */
-static bool
-answer_arp(struct pv_generator *g, struct rte_mbuf *m)
-{
-	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
-	struct pv_arp arp;
-
-	if (pv_arp_parse(p + PV_ETH_HDR_LEN, m->data_len - PV_ETH_HDR_LEN, &arp) != PV_ARP_OK ||
-			arp.op != PV_ARP_REQUEST || arp.tpa == arp.spa ||
-			arp.tpa == pv_addr_v4(&g->params.server))
-		return false;
-	memcpy(p, arp.sha, PV_ETH_ADDR_LEN);
-	memcpy(p + PV_ETH_ADDR_LEN, g->wire.mac, PV_ETH_ADDR_LEN);
-	p += PV_ETH_HDR_LEN;
-	pv_st16be(p + 6, PV_ARP_REPLY);
-	memcpy(p + 8, g->wire.mac, PV_ETH_ADDR_LEN);
-	memcpy(p + 14, &arp.tpa, 4);
-	memcpy(p + 18, arp.sha, PV_ETH_ADDR_LEN);
-	memcpy(p + 24, &arp.spa, 4);
-	g->tx[g->n_tx++] = m;
-	return true;
-}
-
 /* One in 64 answers is verified in full: a client that verified all would be slower than the
  * server. */
 static bool
@@ -282,11 +262,11 @@ is_answer(const struct pv_generator *g, const struct rte_mbuf *m, const uint8_t 
 static void
 take_other(struct pv_generator *g, struct rte_mbuf *m)
 {
-	uint16_t type = pv_ld16be(rte_pktmbuf_mtod_offset(m, const uint8_t *, 12));
-
 	if (g->wire.host != NULL)
 		g->other[g->n_other++] = m;
-	else if (type != PV_ETHERTYPE_ARP || !answer_arp(g, m))
+	else if (pv_generator_wire_arp(&g->wire, &g->params.server, m))
+		g->tx[g->n_tx++] = m;
+	else
 		g->drop[g->n_drop++] = m;
 }
 
@@ -329,16 +309,13 @@ take_one(struct pv_generator *g, struct rte_mbuf *m)
 static uint32_t
 openings(struct pv_generator *g)
 {
-	uint64_t room = g->params.flows + g->params.window,
-		 busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
+	uint64_t busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
 
 	if (g->quiet || !g->stats.resolved)
 		return 0;
 	if (g->params.close == PV_GENERATOR_CLOSE_NONE ||
 			g->params.close == PV_GENERATOR_CLOSE_SERVER)
 		n = busy >= g->params.flows ? 0 : RTE_MIN(n, g->params.flows - busy);
-	else if (busy >= room)
-		return 0;
 	if (g->params.rate == 0)
 		return (uint32_t)(g->stats.in_flight >= g->params.window ?
 						  0 :
@@ -405,24 +382,42 @@ find_server(struct pv_generator *g)
 	g->credit_tsc = g->tsc;
 }
 
-/* Those that are too many, or all when no more are wanted. */
-static void
-close_surplus(struct pv_generator *g)
+static uint32_t
+close_some(struct pv_generator *g, uint64_t n)
 {
 	struct rte_mbuf *m[BURST];
-	uint64_t alive = g->alive_end - g->alive_first, flows = g->quiet ? 0 : g->params.flows;
-	uint32_t n;
 
-	if (g->params.close != PV_GENERATOR_CLOSE_RST && g->params.close != PV_GENERATOR_CLOSE_FIN)
-		return;
-	if (alive <= flows)
-		return;
-	n = (uint32_t)RTE_MIN(alive - flows, (uint64_t)BURST);
-	if (rte_mempool_get_bulk(g->mbufs, (void **)m, n) != 0)
-		return;
+	n = RTE_MIN(n, (uint64_t)BURST);
+	if (rte_mempool_get_bulk(g->mbufs, (void **)m, (uint32_t)n) != 0)
+		return 0;
 	for (uint32_t i = 0; i < n; i++) {
 		rte_pktmbuf_reset(m[i]);
 		close_oldest(g, m[i]);
+	}
+	return (uint32_t)n;
+}
+
+/* Those that are too many, or all when no more are wanted: as many as a turn can have opened. One
+ * that the wire has no room for is closed later, or the server would keep what nobody has. */
+static void
+close_surplus(struct pv_generator *g)
+{
+	uint64_t flows = g->quiet ? 0 : g->params.flows;
+	uint32_t rest = 0;
+
+	if (g->params.close != PV_GENERATOR_CLOSE_RST && g->params.close != PV_GENERATOR_CLOSE_FIN)
+		return;
+	for (uint32_t i = 0; i < BURSTS && rest == 0; i++) {
+		uint64_t surplus = g->alive_end - g->alive_first;
+
+		if (surplus <= flows || close_some(g, surplus - flows) == 0)
+			break;
+		rest = send_staged(g);
+	}
+	if (rest != 0 && !g->wire.patient) {
+		g->alive_first -= rest;
+		g->stats.closes -= rest;
+		g->stats.tx_full -= rest;
 	}
 }
 
@@ -487,10 +482,6 @@ take_burst(struct pv_generator *g)
 	return n;
 }
 
-/* Bursts taken a turn: a server may send more than one frame for each of ours. What a wire has no
- * room for is waited for, so that no more is ever staged than a turn makes of one burst. */
-#define BURSTS 4
-
 uint32_t
 pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 {
@@ -530,7 +521,7 @@ pv_generator_new(const struct pv_generator_params *params, const struct pv_gener
 {
 	struct pv_generator *g = rte_zmalloc(NULL, sizeof(*g), 64);
 	uint64_t flights = rte_align64pow2(RTE_MAX(4ull * params->window, 65536ull));
-	uint64_t alive = rte_align64pow2((uint64_t)params->flows + params->window + 4 * BURST);
+	uint64_t alive = rte_align64pow2((uint64_t)params->flows + flights);
 
 	if (g == NULL)
 		return NULL;

@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include "tcp/tcp.h"
+#include "wire/arp.h"
 #include "wire/byteorder.h"
 #include "wire/eth.h"
 
@@ -92,4 +93,28 @@ pv_generator_wire_send(struct pv_generator_wire *wire, struct rte_mbuf **frames,
 	for (uint32_t i = 0; i < n; i += SENDS)
 		lost += send_sorted(wire, frames + i, n - i < SENDS ? n - i : SENDS);
 	return lost;
+}
+
+bool
+pv_generator_wire_arp(const struct pv_generator_wire *wire, const struct pv_addr *server,
+		struct rte_mbuf *frame)
+{
+	uint8_t *p = rte_pktmbuf_mtod(frame, uint8_t *);
+	struct pv_arp arp;
+
+	if (frame->data_len < PV_ETH_HDR_LEN || pv_ld16be(p + 12) != PV_ETHERTYPE_ARP ||
+			pv_arp_parse(p + PV_ETH_HDR_LEN, frame->data_len - PV_ETH_HDR_LEN, &arp) !=
+					PV_ARP_OK)
+		return false;
+	if (arp.op != PV_ARP_REQUEST || arp.tpa == arp.spa || arp.tpa == pv_addr_v4(server))
+		return false;
+	memcpy(p, arp.sha, PV_ETH_ADDR_LEN);
+	memcpy(p + PV_ETH_ADDR_LEN, wire->mac, PV_ETH_ADDR_LEN);
+	p += PV_ETH_HDR_LEN;
+	pv_st16be(p + 6, PV_ARP_REPLY);
+	memcpy(p + 8, wire->mac, PV_ETH_ADDR_LEN);
+	memcpy(p + 14, &arp.tpa, 4);
+	memcpy(p + 18, arp.sha, PV_ETH_ADDR_LEN);
+	memcpy(p + 24, &arp.spa, 4);
+	return true;
 }

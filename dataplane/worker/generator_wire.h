@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct pv_addr;
 struct pv_ctx;
 struct pv_worker;
 struct rte_mbuf;
@@ -36,5 +37,10 @@ uint32_t pv_generator_wire_take(
  */
 uint32_t pv_generator_wire_send(
 		struct pv_generator_wire *wire, struct rte_mbuf **frames, uint32_t n);
+
+/* In memory: who asks for any address but the server's gets our MAC, all clients live here. The
+ * request becomes the answer; false: it was none. */
+bool pv_generator_wire_arp(const struct pv_generator_wire *wire, const struct pv_addr *server,
+		struct rte_mbuf *frame);
 
 #endif

@@ -9,13 +9,16 @@ import argparse
 import json
 import os
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, cast
+
+import numpy as np
 
 from pyprov.runtime.generator import cache_line_bounce, latency_floors, spin_gaps, tsc_hz
 from pyprov.tools.bench import compiled, curve
 from pyprov.tools.bench.accept_run import COOKIES, LINK_GBPS, Bench, counted
-from pyprov.tools.bench.latency import percentiles, spread
+from pyprov.tools.bench.latency import spread, waits
 from pyprov.tools.errors import Unusable
 
 # Bytes on the wire of what a client sends: preamble 8, frame, FCS 4, gap 12. Linux's options.
@@ -81,16 +84,21 @@ def capacity(arguments: argparse.Namespace) -> float:
     return spread(phase.rates(lambda window: window.stats.handshakes))["median"]
 
 
-def spin_us() -> dict[str, float]:
-    """Gaps in a bare loop on the worker's CPU: what the machine itself adds to a latency."""
-    gaps = spin_gaps(max(os.sched_getaffinity(0)), _SPIN)
-    return percentiles(gaps, latency_floors(), tsc_hz())
+def spin_us(cpus: list[int]) -> dict[str, float]:
+    """What a client would wait for bare loops on these CPUs: the machine's part of its latency.
+
+    They run at the same time, or the one would be left alone because the other is idle.
+    """
+    with ThreadPoolExecutor(len(cpus)) as threads:
+        gaps = sum(threads.map(lambda cpu: spin_gaps(cpu, _SPIN), cpus))
+    return waits(np.asarray(gaps), latency_floors(), tsc_hz(), len(cpus))
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """Run both phases; the JSON document."""
     if arguments.load:
         arguments.rate = round(arguments.load * capacity(arguments))
+    cpus = sorted(os.sched_getaffinity(0))
     both = not arguments.single_core and counted(arguments)
     cycles = Bench(arguments, single_core=True).run()
     bounces = [_bounce()] if both else []
@@ -124,7 +132,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
             if count and ("DROP" in name or "FULL" in name or "MEMORY" in name or "BAD" in name)
         },
         "latency_us": rate.latency,
-        "spin_us": spin_us(),
+        "spin_us": spin_us([cpus[0], cpus[-1]] if both else [cpus[-1]]),
         "line_rate": line_rate(arguments, handshakes["median"]),
         "generator": {"bad": last.bad, "lost": last.lost, "refused": last.refused},
     }

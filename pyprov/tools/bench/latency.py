@@ -35,6 +35,39 @@ def percentiles(
     return {name: float(floors[bucket]) / tsc_hz * 1e6 for name, bucket in buckets.items()}
 
 
+def waits(
+    gaps: npt.NDArray[np.uint64], floors: npt.NDArray[np.uint64], tsc_hz: int, loops: int = 1
+) -> dict[str, float]:
+    """Microseconds that one who comes at any moment waits for a loop's next turn.
+
+    A gap is met as often as it is long, and what is left of it is anything from all to nothing.
+    Who needs a turn of several loops, one after the other, meets the gaps of all of them.
+
+    Args:
+        gaps: how many gaps between two turns fell into each bucket, of all loops together.
+        floors: least value of each bucket, in TSC cycles.
+        tsc_hz: cycles a second.
+        loops: how many.
+
+    Returns:
+        A value for each of QUANTILES; none where nothing was measured.
+    """
+    used = np.flatnonzero(gaps)
+    lengths, counts = floors[used].astype(np.float64), gaps[used].astype(np.float64)
+    # By descending length: time spent longer than x beyond each length's start.
+    lengths, counts = lengths[::-1], counts[::-1]
+    number, time = np.cumsum(counts), np.cumsum(counts * lengths)
+    if not len(used) or time[-1] == 0:
+        return {}
+    longer = time - number * lengths  # of all waits, those longer than each length, in cycles
+    result = {}
+    for name, share in QUANTILES.items():
+        wanted = (1 - share) * time[-1] / loops
+        i = int(np.searchsorted(longer, wanted, side="right")) - 1
+        result[name] = float((time[i] - wanted) / number[i]) / tsc_hz * 1e6
+    return result
+
+
 def spread(values: Iterable[float], digits: int = 9) -> dict[str, float]:
     """The median, and how far others lie.
 

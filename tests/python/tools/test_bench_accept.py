@@ -3,11 +3,13 @@
 import csv
 import mmap
 
+import numpy as np
 import pytest
 
 from pyprov.runtime.generator import Stats, WorkerLoad
 from pyprov.tools.bench import curve, memory
 from pyprov.tools.bench.accept_run import Phase, Window
+from pyprov.tools.bench.latency import waits
 
 
 def window(seconds, syns, handshakes, requests=(0,)):
@@ -51,3 +53,16 @@ def test_memory_grows_by_what_is_touched():
 def test_what_every_engine_has_is_nobodys_memory():
     once, twice = memory.Filled(1000, 1_000_000), memory.Filled(2100, 1_110_000)
     assert memory.difference(once, twice) == 100.0
+
+
+def test_a_wait_is_for_the_rest_of_the_gap_that_is_met():
+    # 1,000 gaps of 1 us and one of 1,000 us: who comes at any moment meets the long one half of
+    # the times, and waits more than 998 us in one of a thousand.
+    floors = np.array([1, 1000], np.uint64)
+    found = waits(np.array([1000, 1], np.uint64), floors, 1_000_000)
+    assert found["p50"] == pytest.approx(1.0, abs=1.0)
+    assert found["p99"] == pytest.approx(980.0)
+    assert found["p999"] == pytest.approx(998.0)
+    alike = waits(np.array([0, 7], np.uint64), floors, 1_000_000)
+    assert alike == pytest.approx({"p50": 500, "p99": 990, "p999": 999})
+    assert waits(np.zeros(2, np.uint64), floors, 1) == {}
