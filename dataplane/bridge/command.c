@@ -68,6 +68,17 @@ put_own(struct pv_bridge_worker *worker, const struct pv_command *commands, uint
 	return n;
 }
 
+/* Closing can wait for the end of a nap: an accept would cost its server a system call more. */
+static void
+ring(struct pv_bridge_worker *worker, const struct pv_command *commands)
+{
+	pv_doorbell_fence();
+	if (commands->kind == PV_CMD_CLOSE)
+		pv_doorbell_ring_sleeper(&worker->bell);
+	else
+		pv_doorbell_ring(&worker->bell);
+}
+
 static uint32_t
 put(struct pv_bridge *bridge, uint8_t number, const struct pv_command *commands, uint32_t n)
 {
@@ -85,7 +96,7 @@ put(struct pv_bridge *bridge, uint8_t number, const struct pv_command *commands,
 				__ATOMIC_RELEASE); /* D2: pairs with D3 */
 	}
 	if (n > 0)
-		pv_bridge_wake(bridge, number);
+		ring(worker, commands);
 	return n;
 }
 
@@ -111,8 +122,10 @@ pv_command_put_all(struct pv_bridge *bridge, uint8_t worker, const struct pv_com
 		n -= done;
 		if (done == 0 && self != NULL)
 			return -EAGAIN; /* a worker waits for nobody */
-		if (done == 0)
+		if (done == 0) {
+			pv_bridge_wake(bridge, worker);
 			bridge->yield(bridge->yield_arg);
+		}
 	}
 	return 0;
 }

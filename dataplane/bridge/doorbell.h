@@ -19,6 +19,9 @@
  *
  * The word stays armed until it is rung; a bell rung for nothing costs one more look. Any thread
  * may arm and ring.
+ *
+ * Whose sleep ends soon by itself says so (pv_doorbell_arm_nap): what can wait so long rings by
+ * pv_doorbell_ring_sleeper, which leaves him alone.
  */
 
 #include <stdbool.h>
@@ -28,6 +31,7 @@ enum pv_doorbell_word {
 	PV_DOORBELL_QUIET = 0,
 	PV_DOORBELL_ARMED = 1,
 	PV_DOORBELL_ALWAYS = 2, /* every ring is written; never armed: event objects */
+	PV_DOORBELL_NAP = 3,    /* armed, for what cannot wait */
 };
 
 struct pv_doorbell {
@@ -54,20 +58,29 @@ pv_doorbell_fence(void)
 }
 
 static inline void
-pv_doorbell_arm(struct pv_doorbell *bell)
+pv_doorbell_arm_as(struct pv_doorbell *bell, enum pv_doorbell_word word)
 {
-	__atomic_store_n(&bell->armed, PV_DOORBELL_ARMED, __ATOMIC_RELAXED); /* A0: pairs with R0 */
-	PV_DOORBELL_FENCE();                                                 /* F0 */
+	__atomic_store_n(&bell->armed, word, __ATOMIC_RELAXED); /* A0: pairs with R0 */
+	PV_DOORBELL_FENCE();                                    /* F0 */
 }
 
-/* Will not sleep after all, and nobody else is asleep on it. */
+static inline void
+pv_doorbell_arm(struct pv_doorbell *bell)
+{
+	pv_doorbell_arm_as(bell, PV_DOORBELL_ARMED);
+}
+
+static inline void
+pv_doorbell_arm_nap(struct pv_doorbell *bell)
+{
+	pv_doorbell_arm_as(bell, PV_DOORBELL_NAP);
+}
+
+/* Will not sleep after all, and nobody else is asleep on it. No event object's. */
 static inline void
 pv_doorbell_disarm(struct pv_doorbell *bell)
 {
-	uint32_t armed = PV_DOORBELL_ARMED;
-
-	__atomic_compare_exchange_n(&bell->armed, &armed, PV_DOORBELL_QUIET, false,
-			__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	__atomic_store_n(&bell->armed, PV_DOORBELL_QUIET, __ATOMIC_RELAXED);
 }
 
 /* After pv_doorbell_fence. Writes the eventfd at most once for each arming. */
@@ -76,10 +89,18 @@ pv_doorbell_ring(struct pv_doorbell *bell)
 {
 	uint32_t word = __atomic_load_n(&bell->armed, __ATOMIC_RELAXED); /* R0: pairs with A0 */
 
-	if (word == PV_DOORBELL_ARMED)
+	if (word == PV_DOORBELL_ARMED || word == PV_DOORBELL_NAP)
 		word = __atomic_exchange_n(&bell->armed, PV_DOORBELL_QUIET, __ATOMIC_RELAXED);
 	if (word != PV_DOORBELL_QUIET)
 		pv_doorbell_write(bell);
+}
+
+/* The same for what can wait until a nap ends. */
+static inline void
+pv_doorbell_ring_sleeper(struct pv_doorbell *bell)
+{
+	if (__atomic_load_n(&bell->armed, __ATOMIC_RELAXED) != PV_DOORBELL_NAP)
+		pv_doorbell_ring(bell);
 }
 
 #endif

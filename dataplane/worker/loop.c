@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 
 #include <rte_lcore.h>
@@ -31,6 +32,15 @@ mask_signals(struct pv_worker *w)
 			sigdelset(&all, signal);
 	}
 	pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static void
+name(uint8_t number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "pv-worker-%u", number);
+	pthread_setname_np(pthread_self(), text);
 }
 
 static void
@@ -75,11 +85,9 @@ poll_until_stopped(struct pv_worker *w)
 
 	while (!pv_worker_ended(w)) {
 		idle = measured_turn(w, tsc) != 0 ? 0 : idle + 1;
-		w->nap = idle == 0 ? 0 : w->nap;
-		if (w->guest != NULL) {
-			pv_generator_turn(w->guest, rte_rdtsc());
+		if (w->guest != NULL && pv_generator_turn(w->guest, rte_rdtsc()) != 0)
 			idle = 0;
-		}
+		w->nap = idle == 0 ? 0 : w->nap;
 		if (idle > config->idle_turns && !config->busy_poll)
 			pv_worker_sleep(w);
 		tsc = rte_rdtsc();
@@ -92,6 +100,7 @@ run(void *arg)
 	struct pv_worker *w = arg;
 
 	mask_signals(w);
+	name(w->ctx.worker);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK, 0, 0, 0);
 	pv_thread_pin(w->lcore);
 	rte_thread_register(); /* an lcore id brings a packet cache; without one all works, slower

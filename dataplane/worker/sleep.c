@@ -79,8 +79,11 @@ pv_worker_sleep(struct pv_worker *w)
 	bool all;
 	nfds_t n;
 
-	pv_doorbell_arm(bell);
 	n = arm(w, fds, PV_COUNT_OF(fds), &all);
+	if (all)
+		pv_doorbell_arm(bell);
+	else
+		pv_doorbell_arm_nap(bell);
 	/* Whoever came before the arming rang nobody: look once more, by a whole turn. */
 	if (pv_worker_turn(w, pv_clock_at(w->clock, rte_rdtsc())) == 0 && !pv_worker_pending(w))
 		sleep_on(w, fds, n, all);

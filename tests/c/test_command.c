@@ -97,6 +97,26 @@ test_doorbell(struct fixture *f)
 }
 
 static void
+test_nap(struct fixture *f)
+{
+	struct pv_doorbell *bell = pv_bridge_doorbell(f->bridge, 1);
+	struct pv_command send = { .kind = PV_CMD_SEND }, close = { .kind = PV_CMD_CLOSE };
+
+	pv_doorbell_arm_nap(bell);
+	pv_command_put(f->bridge, 1, &close);
+	CHECK(!pv_doorbell_clear(bell), "closing can wait for the end of a nap");
+	pv_command_put(f->bridge, 1, &send);
+	CHECK(pv_doorbell_clear(bell), "bytes cannot");
+	pv_doorbell_arm(bell);
+	pv_command_put(f->bridge, 1, &close);
+	CHECK(pv_doorbell_clear(bell), "nor can closing for that of a sleep");
+	pv_doorbell_arm_nap(bell);
+	pv_doorbell_disarm(bell);
+	pv_command_put(f->bridge, 1, &send);
+	CHECK(!pv_doorbell_clear(bell), "a nap that did not come off is no nap");
+}
+
+static void
 test_answer(struct fixture *f)
 {
 	int waiter = pv_bridge_waiter_open(f->bridge, PV_WAITER_QUEUE, -1);
@@ -166,6 +186,7 @@ main(void)
 	test_order(f);
 	test_full(f);
 	test_doorbell(f);
+	test_nap(f);
 	test_answer(f);
 	test_own(f);
 	test_stop(f);
