@@ -132,7 +132,7 @@ class Workers:
         poll: "adaptive" sleeps when there is nothing to do, "busy" never.
         idle_turns: Turns without work before it sleeps.
         nap_us: Microseconds of the first nap where no device can wake the worker (packet sockets):
-            so long, frames gather.
+            so long frames gather, and what was closed.
         nap_max_us: Each nap that finds nothing is twice as long as the one before, up to this.
     """
 

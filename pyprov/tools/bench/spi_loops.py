@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Self
+from typing import Self, cast
 
 _WARM_UP = 0.2  # seconds
 
@@ -77,9 +77,12 @@ def spans(one: Callable[[], int], seconds: float) -> Times:
 
 
 @contextmanager
-def beside(wanted: bool) -> Iterator[None]:
-    """Let a second Python thread compute all the time."""
-    ended = not wanted
+def beside(wanted: bool) -> Iterator[Callable[[], float]]:
+    """Let a second Python thread compute all the time; yields what tells its CPU time so far."""
+    if not wanted:
+        yield lambda: 0.0
+        return
+    ended = False
 
     def compute() -> None:
         n = 0
@@ -88,8 +91,9 @@ def beside(wanted: bool) -> Iterator[None]:
 
     thread = threading.Thread(target=compute, daemon=True)
     thread.start()
+    clock = time.pthread_getcpuclockid(cast("int", thread.ident))
     try:
-        yield
+        yield lambda: time.clock_gettime(clock)
     finally:
         ended = True
         thread.join()
