@@ -15,6 +15,7 @@ import random
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from pyprov.winsock.address import MAPPED
 from pyprov.winsock.codes import WSAEACCES, WSAEADDRINUSE, WSAENOBUFS
 from pyprov.winsock.constants import AF_INET6
 from pyprov.winsock.errors import WSAError
@@ -70,13 +71,13 @@ class Binding:
     __slots__ = ("address", "exclusive", "families", "port", "sharing", "users")
 
     def __init__(self, address: Address, options: Options, port: int) -> None:
-        if address.family != AF_INET6:
+        if address.family != AF_INET6 or address.is_mapped:
             self.families = frozenset({4})
         elif address.is_any and not options.v6_only:
             self.families = frozenset({4, 6})
         else:
             self.families = frozenset({6})
-        self.address = None if address.is_any else address.packed
+        self.address = None if address.is_any else address.packed.removeprefix(MAPPED)
         self.port = port
         self.sharing = _sharing(options)
         self.exclusive = self.sharing is Sharing.EXCLUSIVE

@@ -13,7 +13,13 @@ from pyprov.core.options import buffer_size
 from pyprov.core.port import ConnectParams, DataplaneError
 from pyprov.core.states import Call, State
 from pyprov.winsock.address import Address
-from pyprov.winsock.codes import WSAEADDRNOTAVAIL, WSAEINTR, WSAEINVAL, WSAEWOULDBLOCK
+from pyprov.winsock.codes import (
+    WSAEADDRNOTAVAIL,
+    WSAEINTR,
+    WSAEINVAL,
+    WSAENETUNREACH,
+    WSAEWOULDBLOCK,
+)
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
@@ -94,6 +100,8 @@ def _peer(control: Control, socket: Socket, name: object) -> Address:
     peer = Address.from_tuple(name, socket.profile.family)
     if peer.is_any or not peer.port:
         raise WSAError(WSAEADDRNOTAVAIL, "the wildcard and port 0 are nobody's address")
+    if peer.is_mapped and socket.options.v6_only:
+        raise WSAError(WSAENETUNREACH, "the socket is for IPv6 only")
     group = socket.group
     if group is not None:
         with control.lock:

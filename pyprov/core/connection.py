@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyprov.core import conndata, negotiation, port, qos, sockopt
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import State
+from pyprov.winsock.address import MAPPED
 from pyprov.winsock.constants import AF_INET
 from pyprov.winsock.errors import code_from_errno
 
@@ -18,14 +19,12 @@ if TYPE_CHECKING:
     from pyprov.core.socket import Socket
     from pyprov.winsock.address import Address, SockAddr
 
-_MAPPED: Final = bytes(10) + b"\xff\xff"
-
 
 def pack(address: Address) -> bytes:
     """Return an address as the dataplane has it; the wildcard is its ANY_ADDRESS."""
     if address.is_any:
         return port.ANY_ADDRESS
-    return _MAPPED + address.packed if address.family == AF_INET else address.packed
+    return MAPPED + address.packed if address.family == AF_INET else address.packed
 
 
 def poll_connect(control: Control, socket: Socket) -> None:

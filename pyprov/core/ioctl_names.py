@@ -10,7 +10,7 @@ from pyprov.core.connection import pack
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
-from pyprov.winsock.address import Address
+from pyprov.winsock.address import MAPPED, Address
 from pyprov.winsock.codes import WSAEFAULT, WSAEOPNOTSUPP
 from pyprov.winsock.constants import AF_INET
 from pyprov.winsock.errors import WSAError
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pyprov.core.port import OwnAddress
     from pyprov.winsock.address import SockAddr
 
-_MAPPED: Final = bytes(10) + b"\xff\xff"
 _BROADCAST: Final = "255.255.255.255"
 _LOOPBACK: Final = INTERFACE_INFO(
     IFF_UP | IFF_LOOPBACK | IFF_MULTICAST,
@@ -65,7 +64,7 @@ def address_list(call: IoctlCall) -> SOCKET_ADDRESS_LIST:
 
 def _own(control: Control, family: int) -> list[OwnAddress]:
     found = control.dataplane.addresses()
-    return [own for own in found if own.address.startswith(_MAPPED) == (family == AF_INET)]
+    return [own for own in found if own.address.startswith(MAPPED) == (family == AF_INET)]
 
 
 def sorted_list(call: IoctlCall) -> SOCKET_ADDRESS_LIST:

@@ -70,7 +70,7 @@ def _params(control: Control, socket: Socket, backlog: int) -> ListenParams:
     options, bound, limits = socket.options, socket.bound, control.limits
     if bound is None:
         raise WSAError(WSAEINVAL, "the socket is not bound")
-    families = 4 if bound.family == AF_INET else 6
+    families = 4 if bound.family == AF_INET or bound.is_mapped else 6
     if families == 6 and bound.is_any and not options.v6_only:
         families = 46
     return ListenParams(

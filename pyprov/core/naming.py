@@ -28,6 +28,8 @@ def bind(control: Control, socket: Socket, name: object) -> None:
     address = Address.from_tuple(name, socket.profile.family)
     if not is_own(control, address):
         raise WSAError(WSAEADDRNOTAVAIL, f"{address.to_tuple()[0]} is not one of our addresses")
+    if address.is_mapped and socket.options.v6_only:
+        raise WSAError(WSAEADDRNOTAVAIL, "the socket is for IPv6 only")
     with control.lock:
         check(Call.BIND, socket.state)
         if socket.claimed:
@@ -41,8 +43,15 @@ def bind(control: Control, socket: Socket, name: object) -> None:
 
 
 def is_own(control: Control, address: Address) -> bool:
-    """Whether an address may be bound: the wildcard, loopback, or a port's own."""
-    if address.is_any or address.is_loopback:
+    """Whether an address may be bound: the wildcard, loopback, or a port's own.
+
+    All but the wildcard are the same in every scope, and so have no scope id.
+    """
+    if address.is_any:
+        return True
+    if address.scope_id:
+        return False
+    if address.is_loopback:
         return True
     packed = pack(address)
     return any(own.address == packed for own in control.dataplane.addresses())

@@ -43,6 +43,7 @@ from pyprov.core.params import SYN_COOKIES_NEVER as SYN_COOKIES_NEVER
 from pyprov.core.params import ConnectParams as ConnectParams
 from pyprov.core.params import Info as Info
 from pyprov.core.params import ListenParams as ListenParams
+from pyprov.winsock.address import MAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -103,7 +104,6 @@ OPT_OOB_INLINE: Final = 13
 OPT_RATE: Final = 14  # pacing, bytes a second; 0: none
 
 _FIN_ACKED: Final = frozenset({0, 9, 10})  # CLOSED, FIN-WAIT-2, TIME-WAIT
-_MAPPED: Final = bytes(10) + b"\xff\xff"
 
 Buffers: TypeAlias = "Buffer | Sequence[Buffer]"
 
@@ -156,14 +156,14 @@ def pack_address(host: str) -> bytes:
         ValueError: the text is no numeric IPv4 or IPv6 address.
     """
     try:
-        return _MAPPED + socket.inet_pton(socket.AF_INET, host)
+        return MAPPED + socket.inet_pton(socket.AF_INET, host)
     except OSError:
         return ipaddress.IPv6Address(host.partition("%")[0]).packed
 
 
 def unpack_address(address: bytes) -> str:
     """Return the numeric host of 16 bytes, dotted for a mapped IPv4 address."""
-    if address[:12] == _MAPPED:
+    if address[:12] == MAPPED:
         return socket.inet_ntop(socket.AF_INET, address[12:])
     return socket.inet_ntop(socket.AF_INET6, address)
 

@@ -19,6 +19,7 @@ from pyprov.winsock.errors import WSAError
 
 SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
+MAPPED = bytes(10) + b"\xff\xff"
 SOCKADDR_SIZE = {AF_INET: 16, AF_INET6: 28}
 
 # Fields are little endian as on Windows, but for those that the headers keep in network order.
@@ -129,10 +130,15 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether this is in 127.0.0.0/8, or ::1."""
-        if self.family == AF_INET:
-            return self.packed[0] == 127
+        """Whether this is in 127.0.0.0/8, which may be mapped, or ::1."""
+        if self.family == AF_INET or self.is_mapped:
+            return self.packed[-4] == 127
         return self.packed == bytes(15) + b"\x01"
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether this is an IPv4 address in IPv6's clothes, ::ffff:0:0/96."""
+        return self.family == AF_INET6 and self.packed[:12] == MAPPED
 
     @property
     def is_multicast(self) -> bool:

@@ -42,6 +42,29 @@ def test_c04_an_address_that_is_not_ours_is_10049(spi):
         spi.WSPBind(new(spi, 23), ("fd09::77", 80))
 
 
+def test_c04_a_scope_that_is_not_the_address_s_is_10049(spi):
+    for host in ("fd09::2", "::1"):
+        with fails("EADDRNOTAVAIL"):
+            spi.WSPBind(new(spi, spi.AF_INET6), (host, 80, 0, 7))
+
+
+def test_a_mapped_address_is_for_sockets_of_both_families(world):
+    spi = world.spi
+    mapped = f"::ffff:{world.address}"
+    with fails("EADDRNOTAVAIL"):
+        spi.WSPBind(new(spi, spi.AF_INET6), (mapped, 80))
+    with fails("ENETUNREACH"):
+        spi.WSPConnect(new(spi, spi.AF_INET6), (f"::ffff:{world.peer_address}", 81))
+    both = new(spi, spi.AF_INET6, v6_only=0)
+    spi.WSPBind(both, (mapped, 80))
+    with fails("EADDRINUSE"):
+        spi.WSPBind(new(spi, spi.AF_INET), (world.address, 80))
+    spi.WSPBind(new(spi, spi.AF_INET6), (world.address6, 80))
+    spi.WSPListen(both, 5)
+    client = world.client(80)
+    assert spi.WSPAccept(both)[1][:2] == (f"::ffff:{client.address[0]}", client.address[1])
+
+
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_a_port_out_of_range_is_refused(spi, port):
     with fails("EINVAL"):
