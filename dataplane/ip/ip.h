@@ -76,6 +76,7 @@ bool pv_ip_is_unicast(struct pv_ctx *ctx, const struct pv_addr *addr);
  * / 1280). */
 uint16_t pv_ip_mtu(struct pv_ctx *ctx, const struct pv_addr *peer);
 void pv_ip_mtu_lower(struct pv_ctx *ctx, const struct pv_addr *peer, uint16_t mtu);
+void pv_ip_mtu_raise(struct pv_ctx *ctx, const struct pv_addr *peer, uint16_t mtu);
 /* The peer proved reachable (an ACK of new data came): keeps its neighbour entry fresh (RFC
  * 4861 7.3.1). Cheap. */
 void pv_ip_confirm(struct pv_ctx *ctx, const struct pv_addr *peer);

@@ -144,6 +144,13 @@ pv_ip_mtu_lower(struct pv_ctx *ctx, const struct pv_addr *peer, uint16_t mtu)
 }
 
 void
+pv_ip_mtu_raise(struct pv_ctx *ctx, const struct pv_addr *peer, uint16_t mtu)
+{
+	pv_pmtu_raise(&ctx->ip->pmtu, peer, mtu);
+	pv_count(&ctx->counters, PV_C_MTU_RAISED);
+}
+
+void
 pv_ip_confirm(struct pv_ctx *ctx, const struct pv_addr *peer)
 {
 	struct pv_path_memo *memo = memo_of(ctx->ip, peer);

@@ -44,3 +44,12 @@ pv_pmtu_lower(struct pv_pmtu *pmtu, const struct pv_addr *peer, uint16_t port_mt
 	pmtu->slot[slot_of(peer)] = (struct pv_pmtu_entry){ *peer, now + KEEP, mtu, 0 };
 	return true;
 }
+
+void
+pv_pmtu_raise(struct pv_pmtu *pmtu, const struct pv_addr *peer, uint16_t mtu)
+{
+	struct pv_pmtu_entry *entry = &pmtu->slot[slot_of(peer)];
+
+	if (pv_addr_equal(&entry->peer, peer) && entry->mtu < mtu)
+		entry->mtu = mtu;
+}

@@ -36,5 +36,7 @@ uint16_t pv_pmtu_get(
  * guarantee). */
 bool pv_pmtu_lower(struct pv_pmtu *pmtu, const struct pv_addr *peer, uint16_t port_mtu,
 		uint16_t mtu, uint64_t now);
+/* So much has arrived: what is known is not less. */
+void pv_pmtu_raise(struct pv_pmtu *pmtu, const struct pv_addr *peer, uint16_t mtu);
 
 #endif

@@ -122,6 +122,8 @@ advance(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, struc
 		memset(&d->resend_cursor, 0, sizeof(d->resend_cursor));
 	d->flags |= PV_DATA_ROOM;
 	d->stalled_since = pcb->snd_una != pcb->snd_nxt ? ctx->now : 0;
+	if (pv_unlikely(d->probe_mss != 0) && pv_seq_ge(pcb->snd_una, d->probe_seq + d->probe_mss))
+		pv_pmtu_probe_acked(ctx, pcb);
 	take_rtt(ctx, pcb, p, oldest);
 	d->backoff = 0;
 	d->mtu_claim = 0;

@@ -121,7 +121,9 @@ struct pv_conn_data {
 	uint32_t snd_up;
 	uint32_t snd_limit; /* of the tx stream, which grows with cwnd */
 	uint8_t limited;    /* enum pv_limited, since limited_since */
-	uint8_t pad2[7];
+	uint8_t pad2[3];
+	uint16_t mss_bad;   /* segments of this size vanish without a word; 0: of none */
+	uint16_t probe_mss; /* a segment larger than SND.MSS is in flight, of this size; 0: none */
 	uint64_t limited_since;
 
 	/* congestion */
@@ -137,6 +139,8 @@ struct pv_conn_data {
 	uint32_t undo_ts;          /* our timestamp at the first retransmission */
 	uint32_t cwr_end; /* no further ECN reduction until more than this is acknowledged */
 	uint32_t tlp_end;
+	uint32_t probe_seq; /* where the segment of probe_mss begins */
+	uint32_t probe_ms;  /* no other one before */
 	const struct pv_cc *cc;
 	union pv_cc_state cc_state;
 

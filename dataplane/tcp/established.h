@@ -181,6 +181,13 @@ void pv_pmtu_timeout(struct pv_ctx *ctx,
 		struct pv_pcb *pcb); /* the retransmission timer fired: too big? */
 void pv_pmtu_look(struct pv_ctx *ctx,
 		struct pv_pcb *pcb); /* now and then: has the path MTU changed? */
+/* The size of a segment larger than the others that shall be the next one; 0: none. */
+uint32_t pv_pmtu_probe(const struct pv_ctx *ctx, const struct pv_pcb *pcb, uint64_t waiting);
+void pv_pmtu_probe_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* Something is lost: that segment alone? Then it was too big, and is sent again. */
+bool pv_pmtu_probe_lost(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* More than that was lost: nothing is known. */
+void pv_pmtu_probe_void(const struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Payload that one of our packet buffers has room for. */
 uint32_t pv_pmtu_room(const struct pv_ctx *ctx);
 /* Payload of a full segment: the peer's MSS, the path's and our buffers', our options taken off

@@ -299,6 +299,23 @@ limiting_pipe(const struct pv_pcb *pcb, const struct pv_conn_data *d)
 	return pv_conn_pipe(pcb, d);
 }
 
+/* One segment that is larger than the others, as soon as there is room for it. */
+static pv_cold enum hold
+send_probe(struct pv_ctx *ctx, struct pv_pcb *pcb, uint32_t len, uint32_t room, uint32_t pipe)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t seq = pcb->snd_nxt;
+
+	if (len > room || pipe + len > d->cwnd)
+		return HOLD_CWND;
+	if (!send_new(ctx, pcb, len, room))
+		return HOLD_MEMORY;
+	d->probe_mss = (uint16_t)len;
+	d->probe_seq = seq;
+	pv_count(&ctx->counters, PV_C_MTU_PROBES);
+	return HOLD_NONE;
+}
+
 static enum hold
 step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -323,6 +340,11 @@ step_new(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	if (pipe + len > d->cwnd && pipe > 0) {
 		d->limited_end = pcb->snd_nxt;
 		return HOLD_CWND;
+	}
+	if (pv_unlikely(d->mss_bad != 0) && len == pcb->snd_mss) {
+		n = pv_pmtu_probe(ctx, pcb, waiting);
+		if (n != 0)
+			return send_probe(ctx, pcb, n, room, pipe);
 	}
 	n = len == mss ? bundle(ctx, pcb, pipe, mss, waiting) : 0;
 	if (n != 0 && send_bundle(ctx, pcb, n, mss))

@@ -245,7 +245,7 @@ settle(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_delivery *dlv, bo
 	switch ((enum pv_recovery)d->recovery) {
 	case PV_OPEN:
 	case PV_DISORDER:
-		if (d->rtx.lost > d->rtx.retrans)
+		if (d->rtx.lost > d->rtx.retrans && !pv_pmtu_probe_lost(ctx, pcb))
 			pv_recovery_start(ctx, pcb);
 		else
 			d->recovery = d->rtx.n_sacked != 0 || d->dup_acks != 0 ? PV_DISORDER :
@@ -292,9 +292,10 @@ pv_recovery_reordered(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	const struct pv_delivery nothing = { .una_before = pcb->snd_una };
 
 	pv_rack_detect(ctx, pcb);
-	if (d->recovery < PV_RECOVERY && d->rtx.lost > d->rtx.retrans)
-		pv_recovery_start(ctx, pcb);
-	else if (d->recovery == PV_RECOVERY)
+	if (d->recovery < PV_RECOVERY && d->rtx.lost > d->rtx.retrans) {
+		if (!pv_pmtu_probe_lost(ctx, pcb))
+			pv_recovery_start(ctx, pcb);
+	} else if (d->recovery == PV_RECOVERY)
 		proportional(pcb, &nothing, false);
 	pv_conn_pend(ctx, pcb);
 }
