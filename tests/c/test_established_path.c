@@ -26,7 +26,7 @@
 #include "tap.h"
 
 #define CARRY    UINT64_C(200000000)
-#define PATIENCE 15 /* seconds */
+#define PATIENCE 100 /* seconds */
 
 /* How the one that is watched ends. */
 enum { WELL = 0, TOO_SLOW = 10, HEAP = 20, LOCK = 30 };
