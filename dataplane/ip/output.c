@@ -292,13 +292,14 @@ pv_ip_send(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send *how)
 {
 	bool v4 = pv_addr_is_v4(&how->peer), local = false, routed = false;
 	struct pv_neighbour *n = next_hop(ctx, &how->peer, &local, &routed);
-	const struct pv_path *path = local ? &ctx->ip->loopback : &n->path;
+	const struct pv_path *path;
 
 	if (pv_unlikely(n == NULL && !local)) {
 		pv_count(&ctx->counters, routed ? PV_C_NEIGHBOUR_FULL : PV_C_NO_ROUTE);
 		rte_pktmbuf_free(m);
 		return;
 	}
+	path = local ? &ctx->ip->loopback : &n->path;
 	m->tx_offload = 0;
 	m->ol_flags &= ~(uint64_t)RTE_MBUF_F_TX_OFFLOAD_MASK;
 	if (how->protocol == PV_PROTO_TCP)
