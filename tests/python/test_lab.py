@@ -97,6 +97,13 @@ def test_a_deadlock_is_told_and_a_timeout_is_none(lab):
         job.result()
 
 
+def test_a_deadlock_that_was_seen_by_who_waited_for_the_job_is_not_raised_again():
+    with Lab() as lab:
+        job = lab.spawn(lambda: lab.dataplane.thread_waiter().wait())
+        with pytest.raises(Deadlock):
+            job.result()
+
+
 def test_unknown_keys_are_errors():
     with pytest.raises(ConfigError, match="sacks"):
         Lab(config={"tcp": {"sacks": True}})

@@ -78,6 +78,7 @@ class Job(Generic[T]):
 
     def result(self) -> T:
         """Wait for the end; return what the function returned or raise what it raised."""
+        self._asked = True  # also where both are blocked for ever
         self._scheduler.wait(self._is_done)
         error = self.exception()
         if error is not None:
