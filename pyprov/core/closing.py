@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _NS = 1_000_000_000
 _LISTENING: Final = State.LISTENING  # asking the enumeration each time would be felt
+_CONNECTING: Final = State.CONNECTING
+_CONNECTED: Final = State.CONNECTED
 _CLOSED: Final = State.CLOSED
 _DIRECTIONS = {
     SD_RECEIVE: SHUT_RECEIVE,
@@ -101,10 +103,11 @@ def close(control: Control, s: int, socket: Socket) -> None:
         WSAError: WSAEWOULDBLOCK for a non-blocking socket that would linger (nothing is done),
             WSAENOTSOCK if another thread was faster.
     """
-    on, seconds = socket.options.linger
-    if on and socket.state is State.CONNECTING:
+    linger = socket.options.linger
+    on, seconds = linger.l_onoff, linger.l_linger
+    if on and socket.state is _CONNECTING:
         poll_connect(control, socket)
-    span = seconds if on and socket.state is State.CONNECTED else 0
+    span = seconds if on and socket.state is _CONNECTED else 0
     if span and not socket.blocking and socket.descriptors == 1:
         raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")
     _, last = control.sockets.remove(s)

@@ -118,6 +118,8 @@ def accept(seconds: float, *, busy: bool) -> Accepts:
     config = accept_run.config_for(wanted, [cpu.SERVER]).updated({"workers": _THRIFTY})
     with _started(config) as (provider, dataplane):
         listener = _listening(provider, _ACCEPT_PORT)
+        # As on the kernel's side: what is accepted inherits it, and is reset.
+        provider.WSPSetSockOpt(listener, spi.SOL_SOCKET, spi.SO_LINGER, spi.LINGER(1, 0))
         load = Load(server=HOST, port=_ACCEPT_PORT, window=_WINDOW, close=Close.SERVER)
         generator = Generator(dataplane, load, cpu=GUEST)
         take, close = provider.WSPAccept, provider.WSPCloseSocket
