@@ -87,6 +87,9 @@ _ORDER: Final = (
 )
 
 
+_ABORTED: Final = frozenset({-errno.ECONNRESET, -errno.ENETRESET})
+
+
 class Watched(NamedTuple):
     """What the dataplane sets an event object for, or wakes a pump.
 
@@ -292,4 +295,4 @@ def close_code(error: int) -> int:
     """Return what FD_CLOSE carries for a connection's end: Windows says "aborted" for a reset."""
     if not error:
         return 0
-    return WSAECONNABORTED if error == -errno.ECONNRESET else code_from_errno(error)
+    return WSAECONNABORTED if error in _ABORTED else code_from_errno(error)

@@ -19,7 +19,7 @@ from pyprov.core.lanes import (
 )
 from pyprov.core.notification import after_receive, synchronise
 from pyprov.core.port import DataplaneError
-from pyprov.core.transfer import FLAGS_OUT, check_receive, check_send, skip, views
+from pyprov.core.transfer import FLAGS_OUT, check_receive, check_send, refuse_late, skip, views
 from pyprov.winsock.codes import WSA_IO_PENDING, WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.flags import MSG_OOB, MSG_PEEK, MSG_WAITALL
@@ -111,6 +111,7 @@ def receive(
         result = post(control, operation.request.lanes.receive, operation)
     except WSAError as error:
         fault = error.code == WSAEFAULT
+        refuse_late(error)
         raise
     finally:
         if socket.events is not None:
@@ -229,7 +230,11 @@ def send(
     request = new_request(control, socket, overlapped, routine)
     port_flags = port.IO_OOB if flags & MSG_OOB else 0
     operation = Send(socket, request, views(buffers), port_flags)
-    return post(control, request.lanes.send, operation).transferred
+    try:
+        return post(control, request.lanes.send, operation).transferred
+    except WSAError as error:
+        refuse_late(error)
+        raise
 
 
 # ---- anything that is done at once

@@ -21,6 +21,8 @@ from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import (
     WSAEFAULT,
     WSAEINVAL,
+    WSAENETRESET,
+    WSAENOTCONN,
     WSAEOPNOTSUPP,
     WSAESHUTDOWN,
     WSAETIMEDOUT,
@@ -73,7 +75,11 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     port_flags = 0 if socket.blocking else port.IO_WHOLE
     if flags and flags & MSG_OOB:
         port_flags |= port.IO_OOB
-    sent = _try_send(control, socket, buffers, port_flags)
+    try:
+        sent = _try_send(control, socket, buffers, port_flags)
+    except WSAError as error:
+        refuse_late(error)
+        raise
     if sent == total:
         return total
     if not socket.blocking:
@@ -162,19 +168,20 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
 
 
 def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
-    port_flags = 0
+    port_flags = _receive_flags(flags) if flags else 0
     try:
         some = len(buffers)  # type: ignore[arg-type] # tried, not known
     except TypeError:
         some = 0
     if not some:
         size(buffers)
-    if flags:
-        port_flags = port.IO_PEEK if flags & MSG_PEEK else 0
-        port_flags |= port.IO_OOB if flags & MSG_OOB else 0
-        if flags & MSG_WAITALL and not port_flags and socket.blocking:
-            return _receive_all(control, socket, buffers)
-    received = _try_receive(control, socket, buffers, port_flags)
+    if flags and flags & MSG_WAITALL and not port_flags and socket.blocking:
+        return _receive_all(control, socket, buffers)
+    try:
+        received = _try_receive(control, socket, buffers, port_flags)
+    except WSAError as error:
+        refuse_late(error)
+        raise
     if received is not None:
         return received
     if flags and flags & MSG_OOB:
@@ -187,6 +194,10 @@ def _receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> 
             raise WSAError(WSAETIMEDOUT, "nothing came in time")
         received = _try_receive(control, socket, buffers, port_flags)
     return received
+
+
+def _receive_flags(flags: int) -> int:
+    return (port.IO_PEEK if flags & MSG_PEEK else 0) | (port.IO_OOB if flags & MSG_OOB else 0)
 
 
 def check_receive(control: Control, socket: Socket, flags: object) -> None:
@@ -216,15 +227,23 @@ def _receive_all(control: Control, socket: Socket, buffers: Buffers) -> int:
     deadline = deadline_after(control, socket.options.recv_timeout)
     rest = views(buffers)
     received = 0
+    waited = False
     while rest:
-        count = _try_receive(control, socket, rest, 0)
+        try:
+            count = _try_receive(control, socket, rest, 0)
+        except WSAError as error:
+            if not waited:
+                refuse_late(error)
+            raise
         if count == 0:
             break
         if count is not None:
             received += count
             rest = skip(rest, count)
-        elif not wait(control, socket, port.READY_READ | _ENDED, deadline):
-            raise WSAError(WSAETIMEDOUT, f"{received} bytes came in time")
+        else:
+            waited = wait(control, socket, port.READY_READ | _ENDED, deadline)
+            if not waited:
+                raise WSAError(WSAETIMEDOUT, f"{received} bytes came in time")
     return received
 
 
@@ -233,6 +252,12 @@ def _failure(socket: Socket, error: DataplaneError) -> WSAError:
     if error.error == -errno.EBADF and socket.state is not State.CLOSED:
         return WSAError(WSAESHUTDOWN, "the connection has been given up")
     return translate(error)
+
+
+def refuse_late(error: WSAError) -> None:
+    """Raise WSAENOTCONN to a call that was not in progress yet when keep-alive failed."""
+    if error.code == WSAENETRESET:
+        raise WSAError(WSAENOTCONN, "keep-alive has found the connection broken") from error
 
 
 def size(buffers: Buffers) -> int:

@@ -6,6 +6,8 @@ import pytest
 
 from pyprov.core import port
 from tests.python.failing import fails, set_options
+from tests.python.spi.requests import receive
+from tests.python.watched import Watched
 from tests.python.worlds import LabWorld
 
 
@@ -429,8 +431,27 @@ def test_keep_alive_probes_and_gives_up(lab):
     with fails("ENETRESET"):
         spi.WSPRecv(s, bytearray(1))
     assert 5 < lab.now - begun < 9
+    for more in ((), (0, spi.WSAOVERLAPPED()), (spi.MSG_WAITALL,)):
+        with fails("ENOTCONN"):
+            spi.WSPRecv(s, bytearray(1), *more)
+    for more in ((), (0, spi.WSAOVERLAPPED())):
+        with fails("ENOTCONN"):
+            spi.WSPSend(s, b"x", *more)
     with fails("ENETRESET"):
         set_options(spi, s, keep_alive=1)
+
+
+def test_keep_alive_that_fails_is_10052_for_requests_in_progress_and_fd_close_is_10053(lab):
+    spi = lab.spi
+    s, _ = lab.pair()
+    spi.WSPIoctl(s, spi.SIO_KEEPALIVE_VALS, (1, 700, 100))
+    request, _ = receive(lab, s)
+    watched = Watched(lab, s, spi.FD_CLOSE)
+    lab.two.wire.change(1, loss=1.0)
+    lab.advance(3)
+    assert request.error == spi.WSAENETRESET
+    found = watched.enum()
+    assert (found.lNetworkEvents, found.iErrorCode[spi.FD_CLOSE_BIT]) == (spi.FD_CLOSE, 10053)
 
 
 def test_buffers_bound_what_is_taken_over(wired):
