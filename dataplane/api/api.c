@@ -320,6 +320,14 @@ pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_addr *
 	return rc;
 }
 
+int64_t
+pv_addresses_unused(struct pv_engine *engine, uint32_t unused[PV_MAX_PORTS], int waiter)
+{
+	int rc = pv_engine_usable(engine);
+
+	return rc != 0 ? rc : pv_bridge_addresses_unused(engine->bridge, unused, waiter);
+}
+
 int
 pv_set_option(struct pv_engine *engine, uint64_t handle, int option, uint64_t value)
 {

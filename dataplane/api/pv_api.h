@@ -310,6 +310,10 @@ enum pv_io_flags { PV_IO_PEEK = 1, PV_IO_OOB = 2, PV_IO_MORE = 4, PV_IO_WHOLE = 
 
 /* Our address in a connection with peer. -ENETUNREACH. */
 int pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_addr *local);
+/* Which IPv6 addresses are not in use: by port, a bit for each by its place in the configuration.
+ * Such an address is probed for still, or another has it (RFC 4862 5.4). A waiter >= 0 is rung from
+ * now on when one changes, in place of the one before. Returns how many changes there were. */
+int64_t pv_addresses_unused(struct pv_engine *engine, uint32_t unused[PV_MAX_PORTS], int waiter);
 /* -EMSGSIZE: the offer does not fit a SYN. */
 int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
 /* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE

@@ -153,6 +153,35 @@ pv_bridge_stop(struct pv_bridge *bridge)
 	__atomic_store_n(&bridge->stopped, 1, __ATOMIC_RELAXED);
 }
 
+void
+pv_bridge_address(struct pv_bridge *bridge, uint8_t port, uint32_t place, bool used)
+{
+	uint32_t bit = 1u << place, waiter;
+
+	if (used)
+		__atomic_fetch_and(&bridge->unused[port], ~bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_or(&bridge->unused[port], bit, __ATOMIC_RELAXED);
+	/* A0: pairs with A1: who is not rung finds the change when he asks. */
+	__atomic_fetch_add(&bridge->address_changes, 1, __ATOMIC_SEQ_CST);
+	waiter = __atomic_load_n(&bridge->address_waiter, __ATOMIC_SEQ_CST);
+	if (waiter != 0)
+		pv_bridge_waiter_ring(bridge, (int)waiter - 1);
+}
+
+int64_t
+pv_bridge_addresses_unused(struct pv_bridge *bridge, uint32_t unused[PV_MAX_PORTS], int waiter)
+{
+	uint32_t changes;
+
+	if (waiter >= 0)
+		__atomic_store_n(&bridge->address_waiter, (uint32_t)waiter + 1, __ATOMIC_SEQ_CST);
+	changes = __atomic_load_n(&bridge->address_changes, __ATOMIC_SEQ_CST); /* A1 */
+	for (uint32_t i = 0; i < PV_MAX_PORTS; i++)
+		unused[i] = __atomic_load_n(&bridge->unused[i], __ATOMIC_RELAXED);
+	return changes;
+}
+
 struct pv_doorbell *
 pv_bridge_doorbell(struct pv_bridge *bridge, uint8_t worker)
 {

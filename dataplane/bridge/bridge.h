@@ -28,8 +28,8 @@
 struct pv_ctx;
 
 struct pv_shared {
-	struct pv_status status; /* the owning worker writes, but for two bits of `ready` (stream.h)
-				  */
+	struct pv_status status; /* the owning worker writes, but for some bits of `ready`:
+				  * transfer.c */
 	struct pv_stream rx;     /* the worker produces, the application takes */
 	struct pv_stream tx;     /* the application produces, the worker takes */
 } pv_cache_aligned;
@@ -50,6 +50,13 @@ void pv_bridge_set_yield(struct pv_bridge *bridge, void (*yield)(void *arg), voi
 void pv_bridge_stop(struct pv_bridge *bridge);
 /* Limits of streams that have none of their own: those of connections that carried nothing yet. */
 void pv_bridge_set_buffers(struct pv_bridge *bridge, uint32_t recv_buffer, uint32_t send_buffer);
+
+/* Whether an IPv6 address of a port, by its place in the configuration, is in use now; by the
+ * worker that owns the port. Rings the waiter that was given last. */
+void pv_bridge_address(struct pv_bridge *bridge, uint8_t port, uint32_t place, bool used);
+/* See pv_addresses_unused. */
+int64_t pv_bridge_addresses_unused(
+		struct pv_bridge *bridge, uint32_t unused[PV_MAX_PORTS], int waiter);
 
 /* The worker's doorbell: it arms it, looks at its rings (pv_command_waiting among them), sleeps on
  * its eventfd. Who gives it work by another way than a command calls pv_bridge_wake after

@@ -70,6 +70,9 @@ struct pv_bridge {
 	uint32_t watches;                  /* a worker */
 	uint32_t spin_us;
 	uint32_t stopped;
+	uint32_t unused[PV_MAX_PORTS]; /* IPv6 addresses of a port, each a bit */
+	uint32_t address_changes;
+	uint32_t address_waiter; /* number + 1, 0: none is rung */
 	void (*yield)(void *arg);
 	void *yield_arg;
 	struct pv_shared *shared; /* n_worker arrays of max_connections */

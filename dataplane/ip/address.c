@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "ip/address.h"
 
+#include "bridge/bridge.h"
 #include "ip/state.h"
 #include "wire/ip4.h"
 #include "wire/ip6.h"
@@ -168,10 +169,20 @@ pv_own6_find(struct pv_ctx *ctx, uint16_t port, const uint8_t addr[16])
 	return found == NULL ? NULL : &own->v6[found - own->v6];
 }
 
+static void
+set_state(struct pv_ctx *ctx, struct pv_own6 *own, enum pv_own6_state state)
+{
+	uint32_t place = (uint32_t)(own - ctx->ip->port[own->port].own.v6);
+
+	own->state = (uint8_t)state;
+	if (ctx->bridge != NULL) /* there is none where only IP is tested */
+		pv_bridge_address(ctx->bridge, own->port, place, state == PV_OWN6_VALID);
+}
+
 void
 pv_own6_start_dad(struct pv_ctx *ctx, struct pv_own6 *own)
 {
-	own->state = PV_OWN6_TENTATIVE;
+	set_state(ctx, own, PV_OWN6_TENTATIVE);
 	pv_nd_probe(ctx, own->port, own->addr);
 	pv_timer_arm(&ctx->wheel, &own->timer, PV_TIMER_ADDRESS, ctx->now + DAD_WAIT);
 }
@@ -183,7 +194,7 @@ pv_own6_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 
 	if (own->state != PV_OWN6_TENTATIVE)
 		return;
-	own->state = PV_OWN6_VALID;
+	set_state(ctx, own, PV_OWN6_VALID);
 	pv_nd_announce(ctx, own->port, own->addr);
 }
 
@@ -193,7 +204,7 @@ pv_own6_duplicate(struct pv_ctx *ctx, struct pv_own6 *own)
 	pv_count(&ctx->counters, PV_C_ARP_CONFLICT);
 	if (own->state != PV_OWN6_TENTATIVE)
 		return;
-	own->state = PV_OWN6_DUPLICATE;
+	set_state(ctx, own, PV_OWN6_DUPLICATE);
 	pv_timer_cancel(&ctx->wheel, &own->timer);
 }
 

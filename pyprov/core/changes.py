@@ -1,8 +1,9 @@
 """Changes of the engine's addresses and routes: who wants to hear of one.
 
-An engine's addresses and routes are those of its configuration, and stay. Whoever gives a running
-engine others tells the provider (`Changes.happened`, by the provider's `addresses_changed` and
-`routes_changed`).
+An engine's addresses and routes are those of its configuration. An IPv6 address comes into use when
+nobody has answered a probe for it, and never does when somebody has; which source leads where
+changes with it. Whoever changes more of a running engine tells the provider (`Changes.happened`, by
+the provider's `addresses_changed` and `routes_changed`).
 
 Nothing is told before it was asked for with SIO_ADDRESS_LIST_CHANGE or
 SIO_ROUTING_INTERFACE_CHANGE, and once for each asking: an overlapped request ends, a blocking call
@@ -27,6 +28,7 @@ from pyprov.winsock.codes import (
     WSAEWOULDBLOCK,
 )
 from pyprov.winsock.errors import WSAError
+from pyprov.winsock.flags import FD_ADDRESS_LIST_CHANGE, FD_ROUTING_INTERFACE_CHANGE
 
 if TYPE_CHECKING:
     from pyprov.core.completion import Request
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 class Changes:
     """Those of one provider; its fields are under `Control.lock`."""
 
-    __slots__ = ("_armed", "_blocked", "_requests")
+    __slots__ = ("_armed", "_blocked", "_requests", "_seen")
 
     def __init__(self) -> None:
+        self._seen: int | None = None  # changes of the engine's addresses
         self._armed: dict[int, list[Socket]] = {}
         self._blocked: dict[int, list[BlockedCall]] = {}
         self._requests: dict[int, list[tuple[Socket, Request]]] = {}
@@ -57,6 +60,10 @@ class Changes:
                 non-blocking, WSAEINTR.
         """
         control, socket, request = call.control, call.socket, call.request
+        try:
+            self._look(control)
+        except DataplaneError as error:
+            raise translate(error) from error
         if request is not None:
             with control.lock:
                 if socket.state is State.CLOSED:
@@ -69,6 +76,18 @@ class Changes:
                     armed.append(socket)
             raise WSAError(WSAEWOULDBLOCK, "a change is reported when it happens")
         self._wait(control, socket, bit)
+
+    def _look(self, control: Control) -> None:
+        """Tell of what the engine has changed; what was before the first look is nobody's."""
+        changes = control.dataplane.address_changes()
+        with control.lock:
+            seen, self._seen = self._seen, changes
+        if seen is None:
+            control.service.watch_addresses(lambda: self._look(control))
+            self._look(control)  # from here on none is missed
+        elif seen != changes:
+            self.happened(control, FD_ADDRESS_LIST_CHANGE)
+            self.happened(control, FD_ROUTING_INTERFACE_CHANGE)
 
     def _wait(self, control: Control, socket: Socket, bit: int) -> None:
         call = enter(control, (socket,))

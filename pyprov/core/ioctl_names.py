@@ -63,7 +63,7 @@ def address_list(call: IoctlCall) -> SOCKET_ADDRESS_LIST:
 
 
 def _own(control: Control, family: int) -> list[OwnAddress]:
-    found = control.dataplane.addresses()
+    found = [own for own in control.dataplane.addresses() if own.used]
     return [own for own in found if own.address.startswith(MAPPED) == (family == AF_INET)]
 
 

@@ -199,6 +199,7 @@ class OwnAddress(NamedTuple):
     address: bytes
     prefix: int  # bits of the address's own family
     port: int  # index of the port that has it
+    used: bool = True  # False: it is probed for still, or somebody else has it
 
 
 class Status(Protocol):
@@ -308,6 +309,9 @@ class Waiter(Protocol):
         that nothing is lost between the two.
         """
 
+    def watch_addresses(self) -> None:
+        """Ring this waiter at every change of the engine's addresses, in place of another."""
+
     def take(self, n: int = 256) -> list[Ready]:
         """Take up to `n` changed handles, each once; never blocks."""
 
@@ -344,6 +348,9 @@ class Dataplane(Deciding, Protocol):
 
     def addresses(self) -> Sequence[OwnAddress]:
         """Return the ports' addresses in the order of the configuration; loopback is not in it."""
+
+    def address_changes(self) -> int:
+        """Return how often an address has come into use or gone out of it, and sources with it."""
 
     def stop(self, flush_ns: int) -> None:
         """Close listeners, let connections flush for `flush_ns`, reset the rest, free everything.

@@ -98,6 +98,7 @@ class Service:
     """
 
     __slots__ = (
+        "_always",
         "_dataplane",
         "_interests",
         "_lock",
@@ -110,6 +111,7 @@ class Service:
         self._dataplane = dataplane
         self._lock = threading.Lock()
         self._interests: dict[int, dict[str, _Interest]] = {}
+        self._always: Reaction | None = None
         self._waiter: Waiter | None = None
         self._thread: ServiceThread | None = None
         self.over = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -147,6 +149,15 @@ class Service:
                 self._interests.pop(handle, None)
                 raise
 
+    def watch_addresses(self, react: Reaction) -> None:
+        """Call a function whenever the thread has woken, as it does when the addresses change."""
+        with self._lock:
+            self._always = react
+            if self._waiter is None:
+                self._start()
+            if self._waiter is not None:
+                self._waiter.watch_addresses()
+
     def _apply(self, handle: int, before: int, mask: int) -> None:
         """Tell the waiter; more bits than before, or others, also when they were known already."""
         if self._waiter is None:
@@ -178,25 +189,29 @@ class Service:
 
     def _turn(self) -> None:
         waiter = self._waiter
+        if self._always is not None:
+            _call(self._always)
         while waiter is not None and (changed := waiter.take()):
             for ready in changed:
                 self._react(ready.handle)
 
     def _react(self, handle: int) -> None:
         for interest in list(self._interests.get(handle, {}).values()):
-            try:
-                interest.react()
-            except Exception:  # noqa: BLE001 - a replaced upcall's: told, and the thread goes on
-                kind, value, trace = sys.exc_info()
-                if kind is not None:
-                    hook = threading.ExceptHookArgs(
-                        (kind, value, trace, threading.current_thread())
-                    )
-                    threading.excepthook(hook)
+            _call(interest.react)
 
     def __del__(self) -> None:
         if getattr(self, "over", -1) >= 0:
             os.close(self.over)
+
+
+def _call(react: Reaction) -> None:
+    try:
+        react()
+    except Exception:  # noqa: BLE001 - a replaced upcall's: told, and the thread goes on
+        kind, value, trace = sys.exc_info()
+        if kind is not None:
+            hook = threading.ExceptHookArgs((kind, value, trace, threading.current_thread()))
+            threading.excepthook(hook)
 
 
 def _union(parties: dict[str, _Interest]) -> int:

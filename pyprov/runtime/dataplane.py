@@ -9,6 +9,7 @@ for a lock.
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import select
 import struct
@@ -35,6 +36,7 @@ from pyprov.runtime.interrupts import NONE, Interrupts
 from pyprov.runtime.offer import pack_offer, unpack_facts, unpack_offer
 from pyprov.runtime.status import Home, StatusView
 from pyprov.runtime.waiter import Waiter
+from pyprov.winsock.address import MAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +56,8 @@ abi.check(ffi, lib)
 _REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
+_NONE: Final = -1
+_PORTS: Final = 8
 _FRAME_SIZE: Final = 65536 + 64
 _LEAVING: Final = 1.0  # seconds for calls under way to end
 _HERE: Final = str(Path(__file__).parent)
@@ -115,7 +119,7 @@ def _addresses(config: Config) -> list[OwnAddress]:
         port = config.port[index]
         for own in (port.address[i] for i in range(port.n_address)):
             address = bytes(ffi.buffer(own.addr.b))
-            mapped = address[:12] == bytes(10) + b"\xff\xff"
+            mapped = address.startswith(MAPPED)
             found.append(OwnAddress(address, own.prefix - 96 * mapped, index))
     return found
 
@@ -171,7 +175,26 @@ class EngineDataplane:
         return lib.pv_engine_now(self.engine)
 
     def addresses(self) -> Sequence[OwnAddress]:
-        return self._addresses
+        _, unused = self.unused()
+        if not any(unused):
+            return self._addresses
+        places = [itertools.count() for _ in unused]  # of the IPv6 addresses of each port
+        return [
+            own
+            if own.address.startswith(MAPPED)
+            else own._replace(used=not unused[own.port] >> next(places[own.port]) & 1)
+            for own in self._addresses
+        ]
+
+    def address_changes(self) -> int:
+        changes, _ = self.unused()
+        return changes
+
+    def unused(self, waiter: int = _NONE) -> tuple[int, Sequence[int]]:
+        """Return what pv_addresses_unused does, for Waiter.watch_addresses too."""
+        unused = ffi.new("uint32_t[]", _PORTS)
+        changes = check(lib.pv_addresses_unused(self.engine, unused, waiter), "addresses")
+        return changes, ffi.unpack(unused, _PORTS)
 
     def stop(self, flush_ns: int) -> None:
         if os.getpid() != self._process:

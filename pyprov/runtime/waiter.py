@@ -41,6 +41,10 @@ class Waiter:
         result = lib.pv_watch(engine, self._number, handle, mask, lib.PV_WATCH_SINCE, seen)
         check(result, "watch")
 
+    def watch_addresses(self) -> None:
+        """See core.port.Waiter."""
+        self._dataplane.unused(self._number)
+
     def take(self, n: int = 256) -> list[Ready]:
         """See core.port.Waiter."""
         n = min(n, self._SCRATCH)

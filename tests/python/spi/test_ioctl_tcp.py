@@ -3,9 +3,12 @@
 import struct
 
 import pytest
+from scapy.layers.inet6 import ICMPv6ND_NA, IPv6
 
+from pyprov.lab import Lab
 from pyprov.winsock.tcp_info import TCPSTATE, TCP_INFO_v0, TCP_INFO_v1
 from tests.python.failing import fails
+from tests.python.peer import Peer
 from tests.python.spi.requests import Request
 from tests.python.watched import Watched
 from tests.python.worlds import LabWorld
@@ -324,6 +327,38 @@ def test_a_change_is_reported_once_after_it_was_asked_for(world, which):
         change.ask(watched.s)
     change.happen()
     assert watched.seen() == change.bit
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
+def test_an_address_comes_into_use_when_nobody_else_has_it(taken):
+    with Lab(config={"port": [{"dad": True}]}) as lab:
+        spi = lab.spi
+        peer = Peer(lab)
+        s = spi.WSPSocket(spi.AF_INET6, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+        other = (peer.address6, 0)
+        assert not spi.WSPIoctl(s, spi.SIO_ADDRESS_LIST_QUERY)
+        with fails("ENETUNREACH"):
+            spi.WSPIoctl(s, spi.SIO_ROUTING_INTERFACE_QUERY, other)
+        asked = spi.WSAOVERLAPPED(spi.WSACreateEvent()), spi.WSAOVERLAPPED(spi.WSACreateEvent())
+        with fails("WSA_IO_PENDING"):
+            spi.WSPIoctl(s, spi.SIO_ADDRESS_LIST_CHANGE, None, None, asked[0])
+        with fails("WSA_IO_PENDING"):
+            spi.WSPIoctl(s, spi.SIO_ROUTING_INTERFACE_CHANGE, other, None, asked[1])
+        lab.advance(0.5)
+        assert not any(overlapped.hEvent.is_set() for overlapped in asked)
+        if taken:
+            claim = ICMPv6ND_NA(R=0, S=0, O=1, tgt=lab.address6)
+            peer.send(IPv6(src=lab.address6, dst="ff02::1", hlim=255) / claim)
+        lab.advance(0 if taken else 1)
+        assert [spi.WSPGetOverlappedResult(s, overlapped, False) for overlapped in asked] == [
+            (0, 0),
+            (0, 0),
+        ]
+        lab.advance(2)
+        found = spi.WSPIoctl(s, spi.SIO_ADDRESS_LIST_QUERY)
+        assert [name[0] for name in found] == ([] if taken else [lab.address6])
+        if not taken:
+            assert spi.WSPIoctl(s, spi.SIO_ROUTING_INTERFACE_QUERY, other)[0] == lab.address6
 
 
 @CHANGES
