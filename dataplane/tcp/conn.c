@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "tcp/offer.h"
-#include "tcp/state.h"
+#include "tcp/pcb_life.h"
 
 void
 pv_conn_set_state(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_tcp_state state)
@@ -114,6 +114,28 @@ report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 	pv_report(ctx, status, pcb->handle, set, 0, set);
 }
 
+/* It is told and counted. */
+static inline void
+conclude(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
+{
+	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
+		pv_close_no_orphan(ctx, pcb);
+	else
+		report_end(ctx, pcb, error);
+	if (pv_unlikely((pcb->flags & PV_PCB_COOKIE) != 0))
+		pv_ended_note(ctx->tcp, pcb->hash, pcb->iss);
+	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
+}
+
+void
+pv_conn_destroy_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, int error,
+		const struct pv_flow_place *place)
+{
+	conclude(ctx, pcb, error);
+	pv_flow_remove(&ctx->tcp->flows, pcb->hash, place);
+	pv_pcb_end(ctx, pcb);
+}
+
 void
 pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst)
 {
@@ -128,13 +150,7 @@ pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst
 	if (error == -ETIMEDOUT)
 		pv_count(&ctx->counters, PV_C_TCP_TIMED_OUT);
 	pv_conn_report_turn(ctx, pcb);
-	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
-		pv_close_no_orphan(ctx, pcb);
-	else
-		report_end(ctx, pcb, error);
-	if (pv_unlikely((pcb->flags & PV_PCB_COOKIE) != 0))
-		pv_ended_note(ctx->tcp, pcb->hash, pcb->iss);
-	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
+	conclude(ctx, pcb, error);
 	pv_conn_data_drop(ctx, pcb);
 	if (pv_unlikely(nobodys)) {
 		uint32_t index = pcb->index;

@@ -8,7 +8,10 @@
  * timers, close, connect).
  */
 
+#include "tcp/pcb.h"
 #include "tcp/tcp.h"
+
+struct pv_flow_place;
 
 /*
  * A passive connection reaches ESTABLISHED on the handshake side, which fills lines 0 and 1 of the
@@ -28,6 +31,16 @@ void pv_conns_fini(struct pv_ctx *ctx);
 /* A segment for an existing control block, in any state from SYN-SENT on, checksum and options
  * verified. Sets packet->outcome; may take the mbuf (sets it NULL). */
 void pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
+/* Established, and neither carried anything nor was used in any other way since. */
+static inline bool
+pv_conn_is_idle(const struct pv_pcb *pcb)
+{
+	return pcb->state == PV_ESTABLISHED &&
+	       (pcb->flags & (PV_PCB_TOUCHED | PV_PCB_EXCHANGE | PV_PCB_CONNECTING)) == 0;
+}
+/* A RST for such a connection, of which the place in the flow table is known. */
+enum pv_counter pv_conn_reset_idle(struct pv_ctx *ctx, struct pv_pcb *pcb,
+		const struct pv_packet *packet, const struct pv_flow_place *place);
 /* An ICMP error whose tuple is this connection's; false: ignored. */
 bool pv_conn_icmp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *error);
 /* Graceful close from inside: FIN after what was written, nobody reads any more (the control plane
@@ -36,6 +49,9 @@ void pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Ends a connection now: optional RST, status (error = -errno, 0: none), timers, queues, flow
  * table, control block. */
 void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst);
+/* The same for an idle one without a RST. */
+void pv_conn_destroy_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, int error,
+		const struct pv_flow_place *place);
 
 /* ---- handshake side, called by the stream side
  * ------------------------------------------------------------------- */
@@ -43,9 +59,7 @@ void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool sen
 /* Control blocks by slot index; NULL: that index has none, or the handle is stale. */
 struct pv_pcb *pv_pcb_at(struct pv_ctx *ctx, uint32_t index);
 struct pv_pcb *pv_pcb_of(struct pv_ctx *ctx, uint64_t handle);
-/* Takes a slot, clears nothing (free blocks are zero), fills identity; not yet in the flow table.
- * NULL: none left. */
-struct pv_pcb *pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash);
+/* Fills identity (free blocks are zero); not yet in the flow table. NULL: no such slot. */
 struct pv_pcb *pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple,
 		uint32_t hash); /* slot reserved by the control plane (connect) */
 void pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb); /* out of the flow table, zeroed, TCP's

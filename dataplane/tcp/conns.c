@@ -110,6 +110,7 @@ start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
 	d->keepalive_idle = config->keepalive_idle * PV_MS;
 	d->keepalive_interval = config->keepalive_interval * PV_MS;
 	d->keepalive_count = config->keepalive_count;
+	pv_pmtu_settle(ctx, pcb);
 	if (pcb->snd_mss > room)
 		pcb->snd_mss = (uint16_t)room;
 	pv_rtt_start(&d->rtt, config->rto_initial * PV_MS);

@@ -190,6 +190,9 @@ bool pv_pmtu_probe_lost(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_pmtu_probe_void(const struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Payload that one of our packet buffers has room for. */
 uint32_t pv_pmtu_room(const struct pv_ctx *ctx);
+/* Nobody asks for the MSS of a connection that carries nothing, so a passive open keeps what the
+ * peer said; here both become what the path allows (RFC 6691). */
+void pv_pmtu_settle(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Payload of a full segment: the peer's MSS, the path's and our buffers', our options taken off
  * (RFC 6691). */
 uint32_t pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss);

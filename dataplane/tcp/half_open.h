@@ -32,12 +32,6 @@ int pv_half_open_init(struct pv_ctx *ctx, struct pv_half_open *half_open, uint32
 void pv_half_open_fini(struct pv_half_open *half_open);
 void pv_half_open_reset(struct pv_ctx *ctx); /* all forgotten; the flow table is the caller's */
 
-/* Makes the record of a SYN and enters it into the flow table. NULL: no record or no slot left. */
-struct pv_record *pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet,
-		struct pv_listener *listener, uint32_t iss, uint8_t agreed);
-/* Gives the record of an index back. What stood in the flow table must be out of it, or another's
- * by now. */
-void pv_half_open_drop(struct pv_ctx *ctx, uint32_t i);
 /* All of a listener that closes. */
 void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listener);
 /* Makes room in a full table for a peer whose network has not had its share: forgets one of the
@@ -45,9 +39,6 @@ void pv_half_open_drop_all(struct pv_ctx *ctx, const struct pv_listener *listene
 bool pv_half_open_displace(struct pv_ctx *ctx, const struct pv_addr *peer);
 /* Sends the SYN-ACK again. */
 void pv_half_open_answer(struct pv_ctx *ctx, const struct pv_record *record);
-/* When its SYN came, as long as the SYN-ACK was not sent again by timer; ns, 65 us fine. */
-uint64_t pv_half_open_began(const struct pv_ctx *ctx, const struct pv_record *record);
-
 /* A segment for a half-open connection (half_open_segment.c). Returns the packet's outcome. */
 enum pv_counter pv_half_open_segment(struct pv_ctx *ctx, struct pv_packet *packet,
 		struct pv_record *record, const struct pv_flow_place *place);

@@ -8,8 +8,8 @@
 #include "base/seq.h"
 #include "tcp/bare.h"
 #include "tcp/conn.h"
-#include "tcp/half_open.h"
-#include "tcp/handshake.h"
+#include "tcp/half_open_table.h"
+#include "tcp/handshake_complete.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
 #include "tcp/syn_ack.h"
@@ -128,7 +128,7 @@ complete(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_record *record,
 		.decided = record->half_open.decided,
 	};
 	uint32_t i = pv_flow_index(place->bucket->entry[place->slot]);
-	enum pv_counter outcome = pv_handshake_complete(ctx, packet, &handshake, place);
+	enum pv_counter outcome = pv_handshake_complete_in_line(ctx, packet, &handshake, place);
 
 	if (pv_unlikely(!pv_handshake_done(outcome)))
 		return end(ctx, packet, place, outcome);

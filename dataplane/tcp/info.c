@@ -106,10 +106,11 @@ from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 int
 pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out)
 {
-	const struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
+	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
 
 	if (pcb == NULL)
 		return -ENOTCONN;
+	pv_pmtu_settle(ctx, pcb);
 	memset(out, 0, sizeof(*out));
 	out->local = pcb->tuple.local;
 	out->peer = pcb->tuple.peer;

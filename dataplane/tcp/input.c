@@ -182,6 +182,9 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 		return unknown_segment(ctx, packet);
 	switch (pv_flow_kind(entry)) {
 	case PV_FLOW_CONNECTION:
+		if ((packet->flags & PV_TCP_RST) != 0 && (packet->options & PV_TCP_OPT_HS) == 0 &&
+				pv_conn_is_idle(&tcp->pcb[index]))
+			return pv_conn_reset_idle(ctx, &tcp->pcb[index], packet, &place);
 		pv_conn_segment(ctx, &tcp->pcb[index], packet);
 		return packet->outcome;
 	case PV_FLOW_HALF_OPEN:
@@ -257,6 +260,7 @@ end(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 static void
 burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
+	ctx->tcp->bursts++;
 	parse(packets, n);
 	hash(ctx->tcp, packets, n);
 	prf(ctx->tcp, packets, n);
@@ -269,7 +273,6 @@ burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 void
 pv_tcp_input(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	ctx->tcp->bursts++;
 	ctx->tcp->ms = pv_tcp_ms(ctx);
 	ctx->tcp->offer = pv_syn_offer(&ctx->tcp_config);
 	pv_shed_look(ctx, &ctx->tcp->shed);

@@ -44,6 +44,7 @@ struct pv_listener {
 	uint8_t own_buffers; /* its parameters name buffers */
 	uint8_t conditional; /* SYNs are held for a verdict */
 	uint8_t pad[7];
+	uint64_t room_seen; /* pv_tcp.bursts when its backlog had room */
 };
 
 struct pv_listener_table {

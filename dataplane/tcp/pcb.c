@@ -2,9 +2,7 @@
 /* Control blocks by slot index: where they are, how one begins and ends. */
 #include <errno.h>
 
-#include "bridge/slot.h"
-#include "tcp/conn.h"
-#include "tcp/state.h"
+#include "tcp/pcb_life.h"
 
 struct pv_pcb *
 pv_pcb_at(struct pv_ctx *ctx, uint32_t index)
@@ -24,41 +22,6 @@ pv_pcb_of(struct pv_ctx *ctx, uint64_t handle)
 	return pcb != NULL && pcb->handle == handle ? pcb : NULL;
 }
 
-/*
- * Lines 0 and 1 of a free block are whatever was there; line 2 is zero. The index is known before
- * the handle, whose generation may have to come from far.
- */
-static inline struct pv_pcb *
-begin(struct pv_ctx *ctx, uint32_t index, uint64_t handle, const struct pv_tuple *tuple,
-		uint32_t hash)
-{
-	struct pv_tcp *tcp = ctx->tcp;
-	struct pv_pcb *pcb = &tcp->pcb[index];
-
-	if (index >= tcp->pcb_fresh)
-		tcp->pcb_fresh = index + 1;
-	tcp->live++;
-	memset(pcb, 0, offsetof(struct pv_pcb, timer));
-	pcb->tuple = *tuple;
-	pcb->hash = hash;
-	pcb->handle = handle;
-	pcb->is_v4 = pv_addr_is_v4(&tuple->peer);
-	pcb->listener = PV_LISTENER_NONE;
-	pcb->index = index;
-	return pcb;
-}
-
-struct pv_pcb *
-pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash)
-{
-	uint32_t index;
-	uint64_t handle;
-
-	if (pv_unlikely(pv_slot_take(ctx, &index, &handle) == NULL))
-		return NULL;
-	return begin(ctx, index, handle, tuple, hash);
-}
-
 struct pv_pcb *
 pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, uint32_t hash)
 {
@@ -66,7 +29,7 @@ pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, 
 
 	if (index >= ctx->tcp->n_pcb)
 		return NULL;
-	return begin(ctx, index, handle, tuple, hash);
+	return pv_pcb_begin(ctx, index, handle, tuple, hash);
 }
 
 void
@@ -78,16 +41,7 @@ pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 	if (pv_flow_place_of(flows, pcb->hash, entry, &place))
 		pv_flow_remove(flows, pcb->hash, &place);
-	if (pv_unlikely((pcb->flags & (PV_PCB_EXCHANGE | PV_PCB_ORPHAN)) ==
-			    (PV_PCB_EXCHANGE | PV_PCB_ORPHAN)))
-		pv_exchange_drop(ctx, pcb->index);
-	if (pcb->flags & PV_PCB_TOUCHED)
-		memset(&pcb->timer, 0, sizeof(*pcb) - offsetof(struct pv_pcb, timer));
-	ctx->tcp->live--;
-	pcb->state = PV_CLOSED;
-	pcb->handle = 0;
-	pcb->flags = 0;
-	pv_slot_release(ctx, pcb->index, PV_SLOT_TCP);
+	pv_pcb_end(ctx, pcb);
 }
 
 uint32_t

@@ -83,7 +83,9 @@ enum pv_pcb_flags {
 	PV_PCB_CONNECTING = 1u << 20, /* established, but the connect waits for a verdict */
 	PV_PCB_COOKIE = 1u << 21,     /* it came by a SYN cookie */
 	PV_PCB_DETACHED = 1u << 22,   /* an orphan that nobody has closed */
-				      /* bits 23..31: free for tcp/ files */
+	PV_PCB_MSS_SAID = 1u << 23,   /* snd_mss is what the peer's SYN said, rcv_mss unknown: see
+					 pv_pmtu_settle */
+				      /* bits 24..31: free for tcp/ files */
 };
 
 struct pv_conn_data;

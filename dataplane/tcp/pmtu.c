@@ -64,6 +64,19 @@ pv_pmtu_snd_mss(struct pv_ctx *ctx, const struct pv_pcb *pcb, uint32_t peer_mss)
 	return mss < pv_pmtu_room(ctx) ? mss : pv_pmtu_room(ctx);
 }
 
+void
+pv_pmtu_settle(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	uint32_t ours, clamp = ctx->tcp_config.mss_clamp;
+
+	if ((pcb->flags & PV_PCB_MSS_SAID) == 0)
+		return;
+	pcb->flags &= ~(uint32_t)PV_PCB_MSS_SAID;
+	ours = pv_ip_mtu(ctx, &pcb->tuple.peer) - fixed_headers(pcb);
+	pcb->rcv_mss = (uint16_t)(clamp != 0 && ours > clamp ? clamp : ours);
+	pcb->snd_mss = (uint16_t)pv_pmtu_snd_mss(ctx, pcb, pcb->snd_mss);
+}
+
 static uint32_t
 plateau_below(uint32_t size)
 {

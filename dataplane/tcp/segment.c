@@ -28,7 +28,7 @@ pv_conn_assert_valid(const struct pv_pcb *pcb)
 	if (pcb->state >= PV_ESTABLISHED) {
 		PV_ASSERT(pv_seq_le(pcb->rcv_nxt, pcb->rcv_adv) ||
 				(pcb->flags & PV_PCB_FIN_RECEIVED));
-		PV_ASSERT(pcb->snd_mss > 0);
+		PV_ASSERT(pcb->snd_mss > 0 || (pcb->flags & PV_PCB_MSS_SAID) != 0);
 	}
 	if (pcb->state >= PV_FIN_WAIT_1)
 		PV_ASSERT((pcb->flags & PV_PCB_FIN_QUEUED) != 0);
@@ -185,6 +185,16 @@ check_rst(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 	if (pcb->state == PV_CLOSING || pcb->state == PV_LAST_ACK)
 		error = 0;
 	pv_conn_destroy(ctx, pcb, error, false);
+	return PV_C_TCP_RST;
+}
+
+enum pv_counter
+pv_conn_reset_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
+		const struct pv_flow_place *place)
+{
+	if (pv_unlikely(packet->seq != pcb->rcv_nxt))
+		return check_rst(ctx, pcb, packet);
+	pv_conn_destroy_idle(ctx, pcb, -ECONNRESET, place);
 	return PV_C_TCP_RST;
 }
 

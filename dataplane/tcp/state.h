@@ -12,6 +12,7 @@
 #include "base/ctx.h"
 #include "base/packet.h"
 #include "base/wheel.h"
+#include "bridge/backlog.h"
 #include "tcp/flow_table.h"
 #include "tcp/exchange.h"
 #include "tcp/half_open.h"
@@ -65,6 +66,19 @@ struct pv_tcp {
 	uint64_t bursts; /* begun so far */
 	struct pv_syn_ack_form syn_ack_form[PV_SYN_ACK_FORMS];
 } pv_cache_aligned;
+
+/* Is there room in the backlog? Asked once a burst: what a burst adds is put there at its end,
+ * where there has to be room again. */
+static inline bool
+pv_listener_has_room(struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	if (pv_likely(listener->room_seen == ctx->tcp->bursts))
+		return true;
+	if (!pv_backlog_room(ctx, listener->shared))
+		return false;
+	listener->room_seen = ctx->tcp->bursts;
+	return true;
+}
 
 static inline void
 pv_ended_note(struct pv_tcp *tcp, uint32_t hash, uint32_t iss)

@@ -2,6 +2,7 @@
 /* A SYN to a listener (RFC 9293 3.10.7.2). */
 #include "bridge/backlog.h"
 #include "tcp/condition.h"
+#include "tcp/half_open_table.h"
 #include "tcp/handshake.h"
 #include "tcp/held.h"
 #include "tcp/parse.h"
@@ -196,7 +197,7 @@ static inline bool
 welcome(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_listener *listener)
 {
 	return (packet->flags & PV_TCP_FIN) == 0 && !listener->paused &&
-	       pv_backlog_room(ctx, listener->shared);
+	       pv_listener_has_room(ctx, listener);
 }
 
 /* The listener's program, for a SYN that there is room for. 0, or the outcome that ends it. */

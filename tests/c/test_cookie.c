@@ -7,6 +7,7 @@
 #include "harness.h"
 #include "tap.h"
 #include "tcp/conn.h"
+#include "tcp/established.h"
 #include "tcp/state.h"
 
 static struct harness h;
@@ -64,6 +65,7 @@ test_handshake(bool v6, bool timestamps)
 	CHECK_EQ(harness_accept(&h, listener, requests, 2), 1, "and is a request");
 	CHECK((requests[0].flags & PV_REQUEST_COOKIE) != 0, "known to come by a cookie");
 	pcb = pv_pcb_of(&h.ctx, requests[0].handle);
+	pv_pmtu_settle(&h.ctx, pcb);
 	CHECK(pcb->iss == syn_ack.seq && pcb->irs == syn.seq, "both ISSs are right");
 	CHECK_EQ(pcb->snd_wscale, timestamps ? 9 : 7, "the window scale is kept, or rounded down");
 	CHECK_EQ(pcb->snd_mss, (v6 ? 1440 : 1460) - (timestamps ? 12 : 0), "the MSS is kept");

@@ -6,6 +6,7 @@
 #include "harness.h"
 #include "tap.h"
 #include "tcp/conn.h"
+#include "tcp/established.h"
 #include "tcp/state.h"
 
 static struct harness h;
@@ -109,6 +110,7 @@ test_plain(bool v6)
 			"and the time of the SYN");
 	pcb = pv_pcb_of(&h.ctx, requests[0].handle);
 	CHECK(pcb != NULL && pcb->state == PV_ESTABLISHED, "the connection is established");
+	pv_pmtu_settle(&h.ctx, pcb);
 	CHECK(pcb->iss == syn_ack.seq && pcb->snd_una == syn_ack.seq + 1 &&
 					pcb->snd_nxt == pcb->snd_una,
 			"our sequence space begins behind our SYN");
@@ -158,6 +160,7 @@ test_negotiation(void)
 		ack = client_ack(&syn, &syn_ack);
 		wrong += !silent(&ack) || harness_accept(&h, listener, requests, 1) != 1;
 		pcb = pv_pcb_of(&h.ctx, requests[0].handle);
+		pv_pmtu_settle(&h.ctx, pcb);
 		wrong += pcb->snd_wnd != (offered & allowed & PV_TCP_OPT_WSCALE ? 502u << 7 : 502);
 		wrong += (pcb->rcv_wscale != 0) != ((offered & allowed & PV_TCP_OPT_WSCALE) != 0);
 		wrong += pcb->snd_mss !=
