@@ -11,6 +11,7 @@ from pyprov.core.port import DataplaneError
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import State
 from pyprov.winsock.address import MAPPED
+from pyprov.winsock.codes import WSAEINVAL
 from pyprov.winsock.constants import AF_INET
 from pyprov.winsock.errors import code_from_errno
 
@@ -41,6 +42,8 @@ def poll_connect(control: Control, socket: Socket) -> None:
     with control.lock:
         if socket.state not in {State.CONNECTING, State.CONNECTING_EX}:
             return
+        if not code and not _fits_group(socket):
+            code = WSAEINVAL
         handle = _fail(socket, code) if code else _succeed(socket, now)
         if socket.events is not None:
             socket.events.record_connect(code)
@@ -51,6 +54,12 @@ def poll_connect(control: Control, socket: Socket) -> None:
         socket.local = local_name(control, socket)
         sockopt.apply(control, socket)
         negotiation.begin(control, socket)
+
+
+def _fits_group(socket: Socket) -> bool:
+    """Whether no other member of its group was faster in connecting to another host."""
+    group = socket.group
+    return group is None or socket.peer is None or group.admits(socket.peer[0])
 
 
 def _succeed(socket: Socket, now: int) -> int:

@@ -8,8 +8,8 @@ import pytest
 from tests.python.failing import fails
 
 
-def nonblocking(spi):
-    s = spi.WSPSocket(2, 1, 6)
+def nonblocking(spi, group=0):
+    s = spi.WSPSocket(2, 1, 6, None, group)
     spi.WSPEventSelect(s, None, 0)
     return s
 
@@ -241,6 +241,24 @@ def test_a_constrained_group_keeps_to_its_host(fake_world):
         spi.WSPCloseSocket(s)
     with fails("EINVAL"):
         spi.WSPSocket(2, 1, 6, None, group.id)
+
+
+def test_of_two_connects_at_once_the_first_to_end_fixes_the_groups_host(fake_world):
+    spi = fake_world.spi
+    one = nonblocking(spi, spi.SG_CONSTRAINED_GROUP)
+    two = nonblocking(spi, spi.WSPGetSockOpt(one, spi.SOL_SOCKET, spi.SO_GROUP_ID))
+    for s, host, port in ((one, "10.9.0.1", 81), (two, "10.9.0.7", 82)):
+        fake_world.serve(port, "silence")
+        with fails("EWOULDBLOCK"):
+            spi.WSPConnect(s, (host, port))
+    fake_world.finish_connect(82)
+    assert spi.WSPGetPeerName(two) == ("10.9.0.7", 82)
+    fake_world.finish_connect(81)
+    assert spi.WSPSelect(None, [one], [one]) == ([], [], [one])
+    assert spi.WSPGetSockOpt(one, spi.SOL_SOCKET, spi.SO_ERROR) == spi.WSAEINVAL
+    fake_world.serve(83)
+    with fails("EINVAL"):
+        spi.WSPConnect(one, ("10.9.0.1", 83))
 
 
 def test_a_connection_that_was_reset_at_once_was_a_connection(fake_world):
