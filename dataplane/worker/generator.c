@@ -311,7 +311,8 @@ openings(struct pv_generator *g)
 {
 	uint64_t busy = g->stats.alive + g->stats.in_flight, n = g->params.burst;
 
-	if (g->quiet || !g->stats.resolved)
+	if (g->quiet || !g->stats.resolved ||
+			g->flood_due >= 16) /* first the flood for those before */
 		return 0;
 	if (g->params.close == PV_GENERATOR_CLOSE_NONE ||
 			g->params.close == PV_GENERATOR_CLOSE_SERVER)

@@ -88,7 +88,8 @@ poll_until_stopped(struct pv_worker *w)
 		if (w->guest != NULL && pv_generator_turn(w->guest, rte_rdtsc()) != 0)
 			idle = 0;
 		w->nap = idle == 0 ? 0 : w->nap;
-		if (idle > config->idle_turns && !config->busy_poll)
+		/* Nothing would wake a guest that polls the ports. */
+		if (idle > config->idle_turns && !config->busy_poll && w->n_port != 0)
 			pv_worker_sleep(w);
 		tsc = rte_rdtsc();
 	}
