@@ -25,6 +25,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "serve": ("pyprov.tools.serve", "a service behind a listener, with a condition if you like"),
     "connect": ("pyprov.tools.connect", "a client: standard input out, what comes to output"),
     "generate": ("pyprov.tools.generate", "clients by the million for another's listener"),
+    "stats": ("pyprov.tools.stats", "what running providers count, also under a flood"),
     "replay": ("pyprov.tools.replay", "a capture into our TCP, what it sends into another"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
     "bench memory": ("pyprov.tools.bench.memory", "bytes that a connection costs, state by state"),

@@ -12,6 +12,7 @@
 
 #include "api/bench.h"
 #include "api/condition.h"
+#include "api/telemetry.h"
 #include "api/wire.h"
 #include "bridge/waiter.h"
 #include "io/device.h"
@@ -352,6 +353,8 @@ pv_engine_start(const struct pv_config *config, struct pv_engine **engine, char 
 		unmake(e);
 	}
 	pthread_mutex_unlock(&lifetime);
+	if (rc == 0 && !e->config.step)
+		pv_telemetry_add(e);
 	return rc;
 }
 
@@ -385,6 +388,7 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 
 	if (rc != 0)
 		return rc;
+	pv_telemetry_remove(e);
 	pv_bench_end(e);
 	tell_to_stop(e, pv_engine_now(e) + (flush_ns < FLUSH_MAX ? flush_ns : FLUSH_MAX));
 	if (e->config.step)
