@@ -16,8 +16,8 @@ from typing import Final, cast
 import numpy as np
 
 from pyprov.runtime.generator import cache_line_bounce, latency_floors, spin_gaps, tsc_hz
-from pyprov.tools.bench import compiled, curve
-from pyprov.tools.bench.accept_run import COOKIES, LINK_GBPS, Bench, counted
+from pyprov.tools.bench import accept_wire, compiled, curve
+from pyprov.tools.bench.accept_run import COOKIES, LINK_GBPS, Bench, Phase, counted
 from pyprov.tools.bench.latency import spread, waits
 from pyprov.tools.errors import Unusable
 
@@ -62,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spread", choices=["rss", "software"], default="rss", help="how frames find their worker"
     )
     parser.add_argument("--window", type=int, default=512, help="handshakes in flight")
+    parser.add_argument(
+        "--wire",
+        choices=accept_wire.WIRES,
+        default="ring",
+        help="memif: the server in a process of its own",
+    )
     parser.add_argument("--single-core", action="store_true", help="only the phase on one core")
 
 
@@ -76,11 +82,18 @@ def line_rate(arguments: argparse.Namespace, handshakes_per_s: float) -> dict[st
     }
 
 
+def phase_of(arguments: argparse.Namespace, *, single_core: bool) -> Phase:
+    """One phase on the wire that was asked for."""
+    if arguments.wire != "ring":
+        return accept_wire.run(arguments)
+    return Bench(arguments, single_core=single_core).run()
+
+
 def capacity(arguments: argparse.Namespace) -> float:
     """Handshakes a second in a closed loop, without a flood; the median."""
     closed = {"rate": 0, "load": 0.0, "flood": 0.0, "curve": None}
     wanted = argparse.Namespace(**{**vars(arguments), **closed})
-    phase = Bench(wanted, single_core=wanted.single_core or not counted(wanted)).run()
+    phase = phase_of(wanted, single_core=wanted.single_core or not counted(wanted))
     return spread(phase.rates(lambda window: window.stats.handshakes))["median"]
 
 
@@ -100,9 +113,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         arguments.rate = round(arguments.load * capacity(arguments))
     cpus = sorted(os.sched_getaffinity(0))
     both = not arguments.single_core and counted(arguments)
-    cycles = Bench(arguments, single_core=True).run()
     bounces = [_bounce()] if both else []
-    rate = Bench(arguments, single_core=False).run() if both else cycles
+    cycles = phase_of(arguments, single_core=True)
+    rate = cycles
+    if both and arguments.wire == "ring":
+        rate = phase_of(arguments, single_core=False)
     bounces += [_bounce()] if both else []
     handshakes = spread(rate.rates(lambda w: w.stats.handshakes))
     accepts = spread(rate.rates(lambda w: w.accepts))
@@ -125,6 +140,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, object]:
         "close": arguments.close if counted(arguments) else "by the server",
         "family": 6 if arguments.ipv6 else 4,
         "cores": "one each for generator and worker" if both else "generator and worker on one",
+        "wire": arguments.wire,
         "bounce_cycles": bounces,
         "drops": {
             name: count
@@ -171,6 +187,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise Unusable("--condition python: condition functions run in WSPAccept: --deliver socket")
     if arguments.conditional_accept and arguments.deliver != "socket":
         raise Unusable("--conditional-accept: requests are held for WSPAccept: --deliver socket")
+    if arguments.wire != "ring":
+        accept_wire.check(arguments)
     if arguments.curve:
         return curve.run(arguments)
     document = measure(arguments)
@@ -180,11 +198,17 @@ def run(arguments: argparse.Namespace) -> int:
     rates = cast("dict[str, float]", document["handshakes_spread"])
     print(f"handshakes/s      {document['handshakes_per_s']:>12,}   {_range(rates)}")
     print(f"accepts/s         {document['accepts_per_s']:>12,}   deliver {arguments.deliver}")
-    print(f"cycles/handshake  {document['cycles_per_handshake']:>12}   TSC, server side, one core")
+    print(f"cycles/handshake  {document['cycles_per_handshake']:>12}   TSC, server side")
     if "decision_ns" in document:
         print(f"decision          {document['decision_ns']:>12}   ns, compiled")
         without = document["cycles_without_condition"]
         print(f"without condition {without:>12}   cycles; rate ratio {document['rate_ratio']}")
+    if "goodput_ratio" in document:
+        flood = f", beside {document['flood_per_s']:,} of a flood a second"
+        print(
+            f"goodput           {document['goodput_ratio']:>12}   of the clients' SYNs"
+            + (flood if arguments.flood else "")
+        )
     print(f"latency us        {_rounded(document['latency_us'])}")
     print(f"bare spin loop us {_rounded(document['spin_us'])}")
     print(f"line rate         {document['line_rate']}")

@@ -48,14 +48,20 @@ def counted(arguments: argparse.Namespace) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """One measurement."""
+class Totals:
+    """What the server's side has done so far."""
 
-    seconds: float
-    stats: Stats
     load: WorkerLoad  # of all workers together
     accepts: int
     requests: tuple[int, ...]  # of each worker
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Totals):
+    """One measurement: both sides at its end."""
+
+    seconds: float
+    stats: Stats
 
 
 @dataclass(slots=True)
@@ -93,6 +99,57 @@ class Phase:
             for a, b in pairs
             if b.stats.handshakes > a.stats.handshakes
         ]
+
+
+def load_of(arguments: argparse.Namespace) -> Load:
+    """What the generator shall do."""
+    return Load(
+        server="fd09::2" if arguments.ipv6 else "10.9.0.2",
+        port=_PORT,
+        flows=arguments.flows,
+        window=arguments.window,
+        rate=arguments.rate,
+        flood=arguments.flood,
+        flood_kind=Flood[arguments.flood_kind.upper()],
+        one_queue=arguments.spread == "software",
+        close=Close[arguments.close.upper()] if counted(arguments) else Close.SERVER,
+    )
+
+
+def watch(
+    arguments: argparse.Namespace,
+    generator: Generator,
+    totals: Callable[[], Totals],
+    phase: Phase,
+) -> None:
+    """Wait for the flows, then take the totals at the end of each window."""
+    full = threading.Event()  # never set: a timer that costs no CPU
+    patience = time.monotonic() + _FILL_PATIENCE
+    while generator.read().alive < arguments.flows and time.monotonic() < patience:
+        if arguments.rate or not counted(arguments):
+            break
+        full.wait(0.05)
+    full.wait(_WARM_UP)
+    # Where latency is what counts, Python wakes seldom: it takes a busy CPU to read.
+    window = max(WINDOW, arguments.seconds / _OPEN_WINDOWS) if arguments.rate else WINDOW
+    before = generator.latency()
+    end = time.perf_counter() + arguments.seconds
+    while True:
+        now = time.perf_counter()
+        served = totals()
+        phase.borders.append(
+            Window(
+                seconds=now,
+                stats=generator.read(),
+                load=served.load,
+                accepts=served.accepts,
+                requests=served.requests,
+            )
+        )
+        if now >= end:
+            break
+        full.wait(window)
+    phase.latency = percentiles(generator.latency() - before, latency_floors(), tsc_hz())
 
 
 def config_for(arguments: argparse.Namespace, cpus: list[int]) -> Config:
@@ -166,37 +223,23 @@ class Bench:
             holds=arguments.conditional_accept,
         )
 
-    def _load(self) -> Load:
-        arguments = self._arguments
-        return Load(
-            server="fd09::2" if arguments.ipv6 else "10.9.0.2",
-            port=_PORT,
-            flows=arguments.flows,
-            window=arguments.window,
-            rate=arguments.rate,
-            flood=arguments.flood,
-            flood_kind=Flood[arguments.flood_kind.upper()],
-            one_queue=arguments.spread == "software",
-            close=Close[arguments.close.upper()] if counted(arguments) else Close.SERVER,
-        )
-
     def _measure(self, dataplane: Dataplane) -> Phase:
         server = self._server(dataplane)
         if self._arguments.condition == "compiled":
             server.install(compiled.program())
-        generator = Generator(dataplane, self._load(), cpu=self._generator_cpu)
+        generator = Generator(dataplane, load_of(self._arguments), cpu=self._generator_cpu)
         phase = Phase()
         ended = threading.Event()
 
-        def watch() -> None:
+        def run() -> None:
             try:
-                self._watch(dataplane, generator, server, phase)
+                watch(self._arguments, generator, lambda: self._totals(dataplane, server), phase)
             finally:
                 ended.set()
                 server.end()
 
         os.sched_setaffinity(0, {self._python_cpu})
-        watcher = threading.Thread(target=watch)
+        watcher = threading.Thread(target=run)
         watcher.start()
         spent = time.thread_time()
         server.serve(lambda: not ended.is_set())
@@ -209,34 +252,13 @@ class Bench:
         os.sched_setaffinity(0, set(range(os.cpu_count() or 1)))
         return phase
 
-    def _watch(
-        self, dataplane: Dataplane, generator: Generator, server: accept_server.Server, phase: Phase
-    ) -> None:
-        """Wait for the flows, then take the totals at the end of each window."""
-        full = threading.Event()  # never set: a timer that costs no CPU
-        patience = time.monotonic() + _FILL_PATIENCE
-        while generator.read().alive < self._arguments.flows and time.monotonic() < patience:
-            if self._arguments.rate or not counted(self._arguments):
-                break
-            full.wait(0.05)
-        full.wait(_WARM_UP)
-        # Where latency is what counts, Python wakes seldom: it takes a busy CPU to read.
-        open_loop = bool(self._arguments.rate)
-        window = max(WINDOW, self._arguments.seconds / _OPEN_WINDOWS) if open_loop else WINDOW
-        before = generator.latency()
-        end = time.perf_counter() + self._arguments.seconds
-        while True:
-            now = time.perf_counter()
-            stats, load = generator.read(), self._worker_load(dataplane)
-            requests = tuple(
-                dataplane.counters(worker)["TCP_REQUESTS"]
-                for worker in range(self._arguments.workers)
-            )
-            phase.borders.append(Window(now, stats, load, server.accepts, requests))
-            if now >= end:
-                break
-            full.wait(window)
-        phase.latency = percentiles(generator.latency() - before, latency_floors(), tsc_hz())
+    def _totals(self, dataplane: Dataplane, server: accept_server.Server) -> Totals:
+        workers = range(self._arguments.workers)
+        return Totals(
+            load=self._worker_load(dataplane),
+            accepts=server.accepts,
+            requests=tuple(dataplane.counters(worker)["TCP_REQUESTS"] for worker in workers),
+        )
 
     def _worker_load(self, dataplane: Dataplane) -> WorkerLoad:
         loads = [worker_load(dataplane, worker) for worker in range(self._arguments.workers)]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pyprov.tools.bench import accept
-from pyprov.tools.bench.accept_run import Bench, Phase
+from pyprov.tools.bench.accept_run import Phase
 from pyprov.tools.errors import Failed, Unusable
 
 LOADS: Final = (0.1, 0.2, 0.5, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -56,8 +56,8 @@ def measure(arguments: argparse.Namespace) -> tuple[int, list[Point]]:
     points = []
     for load in LOADS:
         wanted = {**vars(arguments), "rate": round(load * capacity), "curve": None}
-        bench = Bench(argparse.Namespace(**wanted), single_core=arguments.single_core)
-        points.append(point(load, bench.run()))
+        phase = accept.phase_of(argparse.Namespace(**wanted), single_core=arguments.single_core)
+        points.append(point(load, phase))
     return capacity, points
 
 

@@ -11,14 +11,14 @@ import os
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from pyprov.core.port import READY_CONNECT, ConnectParams, ListenParams, pack_address
 from pyprov.runtime import engine, load
 from pyprov.runtime.config import Config
 from pyprov.runtime.dataplane import EngineDataplane
-from pyprov.runtime.generator import Service, start_service, worker_load
+from pyprov.runtime.generator import Service, WorkerLoad, start_service, worker_load
 from pyprov.tools.bench.program import Program
 from pyprov.tools.errors import Failed, Unusable
 
@@ -40,6 +40,7 @@ class Setup:
     Attributes:
         wire: one of WIRES.
         flows: connections.
+        spare: room for so many more.
         mtu: of the ports.
         ipv6: the connections' family.
         service: of the far end.
@@ -50,6 +51,7 @@ class Setup:
 
     wire: str
     flows: int
+    spare: int = 1024
     mtu: int
     ipv6: bool
     service: Service
@@ -65,8 +67,8 @@ class Reading:
     taken: int
     given: int
     rounds: int
-    busy_cycles: int
-    cycles: int
+    load: WorkerLoad
+    counters: dict[str, int]
 
 
 def _device(setup: Setup, end: int, folder: str) -> str:
@@ -87,6 +89,7 @@ def tables(setup: Setup, end: int, folder: str) -> dict[str, object]:
     port = {
         "device": _device(setup, end, folder),
         "address": [f"{_HOSTS[end]}/24", f"{_HOSTS6[end]}/64"],
+        "gateway": [_HOSTS[1 - end], _HOSTS6[1 - end]],
         "mac": macs[end],
         "neighbour": [
             {"address": hosts[1 - end], "mac": macs[1 - end]} for hosts in (_HOSTS, _HOSTS6)
@@ -95,7 +98,7 @@ def tables(setup: Setup, end: int, folder: str) -> dict[str, object]:
         "mtu": setup.mtu,
         "receive_offload": setup.coalesce,
     }
-    room = setup.flows + 1024
+    room = setup.flows + setup.spare
     provider: dict[str, object] = {
         "memory": 512 if setup.flows <= 10_000 else 1024,
         "packet_buffers": 16_384,
@@ -139,7 +142,8 @@ class End:
     def read(self) -> Reading:
         """Return the totals so far."""
         done, spent = load.done(self.dataplane), worker_load(self.dataplane)
-        return Reading(done.taken, done.given, done.rounds, spent.busy_cycles, spent.cycles)
+        counters = self.dataplane.counters()
+        return Reading(done.taken, done.given, done.rounds, spent, counters)
 
     def use(self, setup: Setup, service: Service, size: int = 0) -> None:
         """Open the connections, then let a service of our own have them.
@@ -193,7 +197,9 @@ class FarEnd:
 
     def read(self) -> Reading:
         """Return the totals so far."""
-        return Reading(*self._program.ask())
+        self._program.tell("")
+        told = json.loads(self._program.line())
+        return Reading(**{**told, "load": WorkerLoad(**told["load"])})
 
 
 class Ends:
@@ -238,9 +244,7 @@ def main() -> int:
         end.serve(Service(told["service"]), told["flows"])
         print("ready", flush=True)
         for _ in sys.stdin:
-            now = end.read()
-            numbers = (now.taken, now.given, now.rounds, now.busy_cycles, now.cycles)
-            print(*numbers, flush=True)
+            print(json.dumps(asdict(end.read())), flush=True)
     return 0
 
 

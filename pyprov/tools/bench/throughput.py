@@ -84,7 +84,7 @@ def document_of(
     gbps = [(b.far.taken - a.far.taken) * 8e-9 / (b.when - a.when) for a, b in windows]
     sender, receiver = (
         [
-            (getattr(b, end).busy_cycles - getattr(a, end).busy_cycles)
+            (getattr(b, end).load.busy_cycles - getattr(a, end).load.busy_cycles)
             / (b.far.taken - a.far.taken)
             for a, b in windows
         ]

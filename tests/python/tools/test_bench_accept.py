@@ -15,7 +15,8 @@ from pyprov.tools.bench.latency import waits
 def window(seconds, syns, handshakes, requests=(0,)):
     names = Stats.__dataclass_fields__
     stats = Stats(**{**dict.fromkeys(names, 0), "syns": syns, "handshakes": handshakes})
-    return Window(seconds, stats, WorkerLoad(0, 0, 0, 0), handshakes, requests)
+    load = WorkerLoad(0, 0, 0, 0)
+    return Window(load, handshakes, requests, seconds, stats)
 
 
 def test_a_point_is_the_difference_of_two_borders():

@@ -97,3 +97,21 @@ def test_conditional_accept_asks_python_before_the_syn_ack():
 def test_requests_are_held_for_wspaccept_only(capsys):
     assert cli.main(["bench", "accept", "--conditional-accept"]) == 2
     assert "--deliver socket" in capsys.readouterr().err
+
+
+def test_accept_over_memif_has_the_server_in_another_process():
+    words = ("--wire", "memif", "--close", "fin", "--flows", "200", "--window", "64")
+    document = bench("accept", *words, "--seconds", "0.3")
+    assert document["wire"] == "memif"
+    assert document["handshakes_per_s"] > 0
+    assert document["cycles_per_handshake"] > 0
+    assert document["alive"] <= 200 + 64
+    assert document["latency_us"]["p50"] > 0
+
+
+@pytest.mark.parametrize(
+    "words", [["--workers", "2"], ["--deliver", "batch"], ["--handshake", "cookie"]]
+)
+def test_accept_over_memif_refuses_what_it_cannot_do(capsys, words):
+    assert cli.main(["bench", "accept", "--wire", "memif", *words]) == 2
+    assert f"--wire memif: goes with no other {words[0]} than" in capsys.readouterr().err
