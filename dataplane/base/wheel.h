@@ -35,6 +35,7 @@ enum pv_timer_kind {
 	PV_TIMER_CONNECTION, /* tcp/: a control block's next deadline */
 	PV_TIMER_HALF_OPEN,  /* tcp/: head of a half-open class */
 	PV_TIMER_TIME_WAIT,  /* tcp/: head of the TIME-WAIT queue */
+	PV_TIMER_LAST_ACK,   /* tcp/: head of a class of FINs */
 	PV_TIMER_HELD,       /* tcp/: held requests */
 	PV_TIMER_LISTENER,   /* tcp/: housekeeping of listeners and worker: secrets, cookie mode */
 	PV_TIMER_NEIGHBOUR,  /* ip/ */

@@ -5,8 +5,9 @@
 
 #include "ip/ip.h"
 
-void
-pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
+/* From the first byte of an empty mbuf on. */
+static void
+send_in(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_bare *bare)
 {
 	const struct pv_tuple *tuple = bare->tuple;
 	const uint8_t hdr_len = (uint8_t)(PV_TCP_HDR_LEN + bare->options_len);
@@ -26,14 +27,8 @@ pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
 		.tos = bare->tos,
 		.ttl = ctx->tcp_config.ttl,
 	};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(ctx->mbufs);
-	uint8_t *p;
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 
-	if (pv_unlikely(m == NULL)) {
-		pv_count(&ctx->counters, PV_C_NO_MBUF);
-		return;
-	}
-	p = rte_pktmbuf_mtod(m, uint8_t *);
 	m->data_len = (uint16_t)(hdr_len + bare->data_len);
 	m->pkt_len = m->data_len;
 	pv_tcp_build(p, &hdr);
@@ -42,4 +37,38 @@ pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
 		memcpy(p + hdr_len, bare->data, bare->data_len);
 	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
 	pv_ip_send(ctx, m, &how);
+}
+
+void
+pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(ctx->mbufs);
+
+	if (pv_likely(m != NULL))
+		send_in(ctx, m, bare);
+	else
+		pv_count(&ctx->counters, PV_C_NO_MBUF);
+}
+
+bool
+pv_bare_reusable(const struct rte_mbuf *m, uint32_t l4_offset)
+{
+	uint32_t at = m->data_off + l4_offset;
+
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	       at >= PV_HEADROOM && at + PV_TCP_HDR_MAX <= m->buf_len;
+}
+
+void
+pv_bare_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_bare *bare)
+{
+	struct rte_mbuf *m = packet->mbuf;
+
+	if (pv_unlikely(bare->data_len != 0 || !pv_bare_reusable(m, packet->l4_offset))) {
+		pv_bare_send(ctx, bare);
+		return;
+	}
+	m->data_off = (uint16_t)(m->data_off + packet->l4_offset);
+	packet->mbuf = NULL;
+	send_in(ctx, m, bare);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/ctx.h"
+#include "base/packet.h"
 #include "base/types.h"
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
@@ -39,5 +40,12 @@ pv_bare_timestamps(struct pv_bare *bare, uint32_t tsval, uint32_t tsecr)
 
 /* Builds it in a new mbuf and hands it to ip/. */
 void pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare);
+
+/* The same in the mbuf of the packet that it answers, where that can be used. */
+void pv_bare_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_bare *bare);
+
+/* Is the packet's mbuf ours alone, in one piece, with room for the longest answer around the place
+ * where its TCP header lies? */
+bool pv_bare_reusable(const struct rte_mbuf *m, uint32_t l4_offset);
 
 #endif

@@ -3,6 +3,7 @@
  * 2525 2.17). */
 #include <errno.h>
 
+#include "tcp/last_ack.h"
 #include "tcp/offer.h"
 
 /* The application has written its last byte. */
@@ -36,23 +37,28 @@ enter_time_wait(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_time_wait_enter(ctx, pcb);
 }
 
-/* RCV.NXT stands at the peer's FIN. */
-bool
-pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb)
+void
+pv_conn_fin_taken(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
-	struct pv_conn_data *d = pcb->data;
-	struct pv_status *status = &d->shared->status;
+	struct pv_shared *shared = pv_slot_at(ctx, pcb->index);
+	struct pv_status *status = &shared->status;
 
 	pcb->rcv_nxt++;
 	pcb->flags |= PV_PCB_FIN_RECEIVED;
-	pv_ack_now(ctx, pcb);
-	pv_stream_finish(ctx->bridge, &d->shared->rx);
+	pv_stream_finish(ctx->bridge, &shared->rx);
 	if ((pcb->flags & PV_PCB_ORPHAN) == 0) {
 		pv_conn_report_turn(ctx, pcb);
 		__atomic_store_n(&status->closes, status->closes + 1, __ATOMIC_RELAXED);
 		pv_conn_report(ctx, pcb, PV_READY_CLOSE | PV_READY_READ, 0,
 				PV_READY_CLOSE | PV_READY_READ);
 	}
+}
+
+bool
+pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	pv_conn_fin_taken(ctx, pcb);
+	pv_ack_now(ctx, pcb);
 	if (pcb->state == PV_ESTABLISHED) {
 		pv_conn_set_state(ctx, pcb, PV_CLOSE_WAIT);
 		if ((pcb->flags & PV_PCB_ORPHAN) != 0) /* detached: nobody else will close it */
@@ -155,6 +161,8 @@ pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
+	if (pv_last_ack_close(ctx, pcb, shared))
+		return;
 	if (pv_stream_waiting(&shared->rx) != 0 || pv_conn_data_get(ctx, pcb) == NULL) {
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;

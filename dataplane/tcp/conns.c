@@ -120,6 +120,10 @@ start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
 		pcb->established_ns = pv_conn_established_ns(ctx, pcb);
 		pv_connect_established(ctx, pcb);
 	}
+	if (pv_unlikely((pcb->flags & PV_PCB_FIN_RECEIVED) != 0)) {
+		d->flags |= PV_DATA_FIN_SEEN;
+		d->fin_seq = pcb->rcv_nxt - 1;
+	}
 }
 
 struct pv_conn_data *

@@ -58,6 +58,8 @@ void pv_conn_send_rst(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
 /* close.c */
 void pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb);
+/* RCV.NXT stands at the peer's FIN, and moves behind it; the application learns of it. */
+void pv_conn_fin_taken(struct pv_ctx *ctx, struct pv_pcb *pcb);
 bool pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb);     /* alive */
 bool pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);        /* alive */
 void pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb); /* one less */

@@ -60,8 +60,10 @@ bool
 pv_flow_place_of(const struct pv_flow_table *table, uint32_t hash, uint32_t entry,
 		struct pv_flow_place *place)
 {
-	return place_in(pv_flow_home(table, hash), hash, entry, place) ||
-	       place_in(pv_flow_other(table, hash), hash, entry, place);
+	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+
+	return place_in(home, hash, entry, place) ||
+	       (home->displaced != 0 && place_in(pv_flow_other(table, hash), hash, entry, place));
 }
 
 /* Moves the flow in one slot to its other bucket, if that has room. */

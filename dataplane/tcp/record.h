@@ -3,12 +3,12 @@
 #define PV_TCP_RECORD_H
 
 /*
- * A connection without a control block: half-open (its SYN was answered) or in TIME-WAIT. 64 bytes
- * each, of which one over IPv4 has the first 40 only: each family has a part of the pool's memory
- * of its own, both up to the one bound. A record's index is where it begins, in words of 8 bytes.
- * The last one given back is the next one taken, so that few lines are touched. A record in use
- * stands in one queue, in order of deadline, whose head is all that a timer needs to know. Owned by
- * one worker.
+ * A connection without a control block: half-open (its SYN was answered), in TIME-WAIT or LAST-ACK.
+ * 64 bytes each, of which one over IPv4 has the first 40 only: each family has a part of the pool's
+ * memory of its own, both up to the one bound. A record's index is where it begins, in words of 8
+ * bytes. The last one given back is the next one taken, so that few lines are touched. A record in
+ * use stands in one queue, in order of deadline, whose head is all that a timer needs to know.
+ * Owned by one worker.
  */
 
 #include <stdbool.h>
@@ -44,6 +44,9 @@ struct pv_record {
 			uint8_t tos;
 			uint8_t is_v6 : 1;      /* as in half_open */
 			uint8_t timestamps : 1; /* agreed on */
+			uint8_t last_ack : 1;   /* it is in LAST-ACK (last_ack.h) */
+			uint8_t cookie : 1;     /* LAST-ACK: it came by one */
+			uint8_t level : 4;      /* LAST-ACK: how often the FIN was sent again */
 		} time_wait;
 	};
 	union {

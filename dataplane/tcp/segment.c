@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "ip/ip.h"
+#include "tcp/last_ack.h"
 #include "tcp/offer.h"
 
 /* Some row that is no outcome; used as "go on". */
@@ -37,7 +38,7 @@ pv_conn_assert_valid(const struct pv_pcb *pcb)
 	if (pcb->state == PV_CLOSE_WAIT || pcb->state == PV_CLOSING || pcb->state == PV_LAST_ACK)
 		PV_ASSERT((pcb->flags & PV_PCB_FIN_RECEIVED) != 0);
 	if (d == NULL) {
-		PV_ASSERT(pcb->state == PV_ESTABLISHED && pcb->snd_una == pcb->snd_nxt);
+		PV_ASSERT(pcb->state <= PV_CLOSE_WAIT && pcb->snd_una == pcb->snd_nxt);
 		return;
 	}
 	if (pcb->state >= PV_ESTABLISHED) {
@@ -343,6 +344,10 @@ pv_conn_segment(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet
 	}
 	if ((packet->flags & PV_TCP_RST) != 0 && pv_conn_data_of(pcb) == NULL) {
 		packet->outcome = (uint8_t)check_rst(ctx, pcb, packet);
+		return;
+	}
+	if ((packet->flags & PV_TCP_FIN) != 0 && pv_last_ack_fin(ctx, pcb, packet)) {
+		packet->outcome = PV_C_TCP_FIN;
 		return;
 	}
 	if (pv_unlikely(pv_conn_data_get(ctx, pcb) == NULL)) {

@@ -18,6 +18,7 @@
 #include "tcp/half_open.h"
 #include "tcp/held.h"
 #include "tcp/isn.h"
+#include "tcp/last_ack.h"
 #include "tcp/listener.h"
 #include "tcp/rate.h"
 #include "tcp/record.h"
@@ -48,7 +49,8 @@ struct pv_tcp {
 	struct pv_listener_table listeners;
 	struct pv_half_open half_open;
 	struct pv_time_wait time_wait;
-	struct pv_pcb *pcb; /* by slot index */
+	struct pv_last_ack last_ack; /* its records are those of time_wait */
+	struct pv_pcb *pcb;          /* by slot index */
 	uint32_t n_pcb;
 	uint32_t pcb_fresh; /* from here on no control block was ever used */
 	uint32_t live;      /* control blocks in use */

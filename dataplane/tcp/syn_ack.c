@@ -294,17 +294,6 @@ send_off(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_path *pat
 	ctx->transmit(ctx, path->port, m);
 }
 
-/* The SYN's mbuf is ours alone, in one piece, and has room for the longest answer around the place
- * where its TCP header lies. */
-static inline bool
-reusable(const struct rte_mbuf *m, uint32_t l4_offset)
-{
-	uint32_t at = m->data_off + l4_offset;
-
-	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
-	       at >= PV_HEADROOM && at + PV_TCP_HDR_MAX <= m->buf_len;
-}
-
 void
 pv_syn_ack_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_syn_ack *s)
 {
@@ -314,7 +303,7 @@ pv_syn_ack_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_s
 	uint8_t *p, *ip;
 
 	if (pv_unlikely(path == NULL || !path->resolved ||
-			    !reusable(packet->mbuf, packet->l4_offset))) {
+			    !pv_bare_reusable(packet->mbuf, packet->l4_offset))) {
 		pv_syn_ack_send(ctx, s);
 		return;
 	}

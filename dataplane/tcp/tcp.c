@@ -88,6 +88,8 @@ init_tables(struct pv_ctx *ctx, const struct pv_config *config)
 	if (err == 0)
 		err = pv_time_wait_init(ctx, &tcp->time_wait, config->time_wait_max, config->huge);
 	if (err == 0)
+		pv_last_ack_init(ctx);
+	if (err == 0)
 		err = pv_held_init(ctx, &tcp->held, tcp->n_pcb, held + 1);
 	if (err == 0)
 		err = pv_exchanges_init(&tcp->exchanges, tcp->n_pcb, held + 1);
@@ -182,6 +184,7 @@ pv_tcp_reset(struct pv_ctx *ctx)
 	pv_held_reset(ctx);
 	pv_sources_reset(&tcp->sources);
 	pv_half_open_reset(ctx);
+	pv_last_ack_reset(ctx);
 	pv_time_wait_reset(ctx);
 	pv_flow_table_reset(&tcp->flows);
 	for (uint32_t i = 0; i < tcp->listeners.size; i++) {
@@ -248,11 +251,12 @@ pv_tcp_flush(struct pv_ctx *ctx)
 bool
 pv_tcp_idle(struct pv_ctx *ctx)
 {
-	return ctx->tcp->live == 0;
+	return ctx->tcp->live == 0 && ctx->tcp->last_ack.in_use == 0;
 }
 
 void
 pv_tcp_abort_all(struct pv_ctx *ctx)
 {
 	each_connection(ctx, reset);
+	pv_last_ack_abort_all(ctx);
 }

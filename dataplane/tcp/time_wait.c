@@ -63,25 +63,38 @@ fill(struct pv_record *record, const struct pv_pcb *pcb)
 	record->time_wait.window = (uint16_t)(window < UINT16_MAX ? window : UINT16_MAX);
 	record->time_wait.tos = pcb->tos;
 	record->time_wait.timestamps = (pcb->flags & PV_PCB_TIMESTAMPS) != 0;
+	record->time_wait.last_ack = 0;
 }
 
-void
-pv_time_wait_enter(struct pv_ctx *ctx, struct pv_pcb *pcb)
+uint32_t
+pv_time_wait_record(struct pv_ctx *ctx, const struct pv_pcb *pcb)
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	uint32_t i = pv_record_take(&tcp->time_wait.pool, &pcb->tuple, !pcb->is_v4);
 	uint32_t old = pv_flow_entry(PV_FLOW_CONNECTION, pcb->index);
 	struct pv_flow_place place;
 
-	if (i == PV_RECORD_NONE) {
+	if (pv_unlikely(i == PV_RECORD_NONE)) {
 		pv_count(&ctx->counters, PV_C_TCP_TIME_WAIT_FULL);
-	} else if (!pv_never(ctx, !pv_flow_place_of(&tcp->flows, pcb->hash, old, &place))) {
-		fill(pv_record_at(&tcp->time_wait.pool, i), pcb);
-		enqueue(ctx, i);
-		place.bucket->entry[place.slot] = pv_flow_entry(PV_FLOW_TIME_WAIT, i);
-		pv_count(&ctx->counters, PV_C_TCP_TIME_WAIT_STARTED);
-	} else {
+		return i;
+	}
+	if (pv_never(ctx, !pv_flow_place_of(&tcp->flows, pcb->hash, old, &place))) {
 		pv_record_give(&tcp->time_wait.pool, i);
+		return PV_RECORD_NONE;
+	}
+	fill(pv_record_at(&tcp->time_wait.pool, i), pcb);
+	place.bucket->entry[place.slot] = pv_flow_entry(PV_FLOW_TIME_WAIT, i);
+	return i;
+}
+
+void
+pv_time_wait_enter(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	uint32_t i = pv_time_wait_record(ctx, pcb);
+
+	if (i != PV_RECORD_NONE) {
+		enqueue(ctx, i);
+		pv_count(&ctx->counters, PV_C_TCP_TIME_WAIT_STARTED);
 	}
 	pv_pcb_free(ctx, pcb);
 }
@@ -185,6 +198,8 @@ pv_time_wait_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_rec
 {
 	uint32_t len = pv_tcp_seg_len(packet->flags, packet->payload_len);
 
+	if (record->time_wait.last_ack)
+		return pv_last_ack_segment(ctx, packet, record, place);
 	if (packet->flags & PV_TCP_RST) /* RFC 1337 */
 		return PV_C_TCP_TIME_WAIT;
 	if (packet->flags & PV_TCP_SYN)
@@ -220,7 +235,8 @@ pv_time_wait_reuse(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t *i
 	record = pv_record_at(&tcp->time_wait.pool, pv_flow_index(entry));
 	began = pv_record_ns(record->deadline, ctx->now) -
 		(uint64_t)ctx->tcp_config.time_wait * 1000000;
-	if (!record->time_wait.timestamps || ctx->now < began + REUSE_AFTER)
+	if (record->time_wait.last_ack || !record->time_wait.timestamps ||
+			ctx->now < began + REUSE_AFTER)
 		return false;
 	*iss = next_iss(ctx, tuple, record);
 	end(ctx, pv_flow_index(entry), hash, &place);

@@ -25,6 +25,10 @@ int pv_time_wait_init(struct pv_ctx *ctx, struct pv_time_wait *time_wait, uint32
 void pv_time_wait_fini(struct pv_time_wait *time_wait);
 void pv_time_wait_reset(struct pv_ctx *ctx); /* all forgotten; the flow table is the caller's */
 
+/* A record for a control block takes its place in the flow table; it stands in no queue yet. Its
+ * index, or PV_RECORD_NONE. */
+uint32_t pv_time_wait_record(struct pv_ctx *ctx, const struct pv_pcb *pcb);
+
 /* A segment for a connection in TIME-WAIT. Returns the packet's outcome. */
 enum pv_counter pv_time_wait_segment(struct pv_ctx *ctx, struct pv_packet *packet,
 		struct pv_record *record, const struct pv_flow_place *place);
