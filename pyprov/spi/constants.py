@@ -16,6 +16,11 @@ from pyprov.winsock.options import *
 from pyprov.winsock.protocol_info import WSAPROTOCOL_INFO as WSAPROTOCOL_INFO
 from pyprov.winsock.protocol_info import WSAPROTOCOL_INFOW as WSAPROTOCOL_INFOW
 from pyprov.winsock.protocol_info import WSAPROTOCOLCHAIN as WSAPROTOCOLCHAIN
+from pyprov.winsock.provider_specific import QOS_SD_MODE as QOS_SD_MODE
+from pyprov.winsock.provider_specific import QOS_SHAPING_RATE as QOS_SHAPING_RATE
+from pyprov.winsock.provider_specific import RSVP_STATUS_INFO as RSVP_STATUS_INFO
+from pyprov.winsock.provider_specific import build_objects as build_objects
+from pyprov.winsock.provider_specific import parse_objects as parse_objects
 from pyprov.winsock.qos import FLOWSPEC as FLOWSPEC
 from pyprov.winsock.qos import QOS as QOS
 from pyprov.winsock.service import *
@@ -33,3 +38,6 @@ from pyprov.winsock.structs import WSANETWORKEVENTS as WSANETWORKEVENTS
 from pyprov.winsock.structs import WSAOVERLAPPED as WSAOVERLAPPED
 from pyprov.winsock.structs import WSPDATA as WSPDATA
 from pyprov.winsock.structs import tcp_keepalive as tcp_keepalive
+from pyprov.winsock.tcp_info import TCPSTATE as TCPSTATE
+from pyprov.winsock.tcp_info import TCP_INFO_v0 as TCP_INFO_v0
+from pyprov.winsock.tcp_info import TCP_INFO_v1 as TCP_INFO_v1

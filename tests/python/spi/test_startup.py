@@ -210,6 +210,8 @@ def test_a_bound_provider_reads_the_constants_through(spi):
     assert spi.AF_INET6 == 23
     assert spi.WSAError is module.WSAError
     assert spi.SIO_GET_QOS == 0xC8000007
+    for structure in ("RSVP_STATUS_INFO", "QOS_SD_MODE", "TCP_INFO_v1", "WSAMSG", "FLOWSPEC"):
+        assert isinstance(getattr(spi, structure), type)
     with pytest.raises(AttributeError):
         _ = spi.no_such_name
 
