@@ -140,7 +140,7 @@ pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *r
  */
 
 static int
-connect_on(struct pv_engine *engine, uint8_t worker, const struct pv_connect_params *params,
+connect_on(struct pv_engine *engine, uint8_t worker, struct pv_connect_params *params,
 		uint64_t *handle)
 {
 	struct pv_command c = { .kind = PV_CMD_CONNECT };
@@ -155,15 +155,19 @@ connect_on(struct pv_engine *engine, uint8_t worker, const struct pv_connect_par
 	c.handle = *handle;
 	c.p = &copy;
 	rc = pv_engine_ask(engine, worker, &c);
-	if (rc != 0)
+	if (rc != 0) {
 		pv_bridge_close(engine->bridge, *handle, PV_CLOSE_ABORT);
-	return rc;
+		return rc;
+	}
+	params->local = copy.local;
+	params->local_port = copy.local_port;
+	return 0;
 }
 
 /* The workers take turns. Any of them can open a connection: it picks a port whose answers come
  * back to it. Where the port is given, only one can, and those that cannot say so. */
 int
-pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle)
+pv_connect(struct pv_engine *engine, struct pv_connect_params *params, uint64_t *handle)
 {
 	static _Atomic uint32_t next;
 	uint32_t n = engine->config.n_worker, first;

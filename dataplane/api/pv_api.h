@@ -314,8 +314,8 @@ int pv_source(struct pv_engine *engine, const struct pv_addr *peer, struct pv_ad
  * Such an address is probed for still, or another has it (RFC 4862 5.4). A waiter >= 0 is rung from
  * now on when one changes, in place of the one before. Returns how many changes there were. */
 int64_t pv_addresses_unused(struct pv_engine *engine, uint32_t unused[PV_MAX_PORTS], int waiter);
-/* -EMSGSIZE: the offer does not fit a SYN. */
-int pv_connect(struct pv_engine *engine, const struct pv_connect_params *params, uint64_t *handle);
+/* local and local_port become what was chosen. -EMSGSIZE: the offer does not fit a SYN. */
+int pv_connect(struct pv_engine *engine, struct pv_connect_params *params, uint64_t *handle);
 /* Bytes taken over (may be fewer than given), -EAGAIN when the buffer is full, -ENOTCONN, -EPIPE
  * after shutdown, or the connection's error. */
 int64_t pv_send(struct pv_engine *engine, uint64_t handle, const struct pv_iov *iov, uint32_t n,

@@ -20,8 +20,8 @@ enum pv_command_kind {
 	PV_CMD_LISTEN = 1,    /* p: struct pv_listener_shared *, install it [answered] */
 	PV_CMD_LISTEN_UPDATE, /* handle, a: backlog, b: paused [answered] */
 	PV_CMD_LISTEN_CLOSE,  /* handle [answered] */
-	/* handle: slot reserved by the control plane, p: struct pv_connect_params in the record
-	   pool */
+	/* handle: slot reserved by the control plane, p: struct pv_connect_params, local and
+	   local_port filled in [answered] */
 	PV_CMD_CONNECT,
 	PV_CMD_SEND,             /* handle: bytes or FIN wait in the tx stream */
 	PV_CMD_WINDOW,           /* handle: the reader has taken bytes that may open the window */

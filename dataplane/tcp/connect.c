@@ -204,7 +204,7 @@ report_failure(struct pv_ctx *ctx, uint64_t handle, int error)
 }
 
 int
-pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_params *params)
+pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, struct pv_connect_params *params)
 {
 	struct name name;
 	struct pv_pcb *pcb;
@@ -214,6 +214,8 @@ pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_para
 		report_failure(ctx, handle, error);
 		return error;
 	}
+	params->local = name.tuple.local;
+	params->local_port = name.tuple.local_port;
 	pcb = pv_pcb_adopt(ctx, handle, &name.tuple, pv_flow_hash(ctx, &name.tuple));
 	if (pv_never(ctx, pcb == NULL))
 		return -ENOBUFS;

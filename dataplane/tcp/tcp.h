@@ -42,7 +42,7 @@ int pv_tcp_listener_condition(
 		struct pv_ctx *ctx, uint64_t listener, struct pv_condition *condition);
 /* Its half-open connections are dropped; requests that wait in its backlog are the caller's. */
 int pv_tcp_listener_close(struct pv_ctx *ctx, uint64_t listener);
-int pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, const struct pv_connect_params *params);
+int pv_tcp_connect(struct pv_ctx *ctx, uint64_t handle, struct pv_connect_params *params);
 void pv_tcp_send_ready(struct pv_ctx *ctx, uint64_t handle);
 void pv_tcp_window_update(struct pv_ctx *ctx, uint64_t handle);
 void pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle);

@@ -11,6 +11,7 @@ from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
 from pyprov.core.options import buffer_size
 from pyprov.core.port import ConnectParams, DataplaneError
+from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State
 from pyprov.winsock.address import Address
 from pyprov.winsock.codes import (
@@ -75,8 +76,9 @@ def start(
     with control.claim(socket, call) as before:
         peer = _peer(control, socket, name)
         negotiation.reserve(control, socket, pack(peer))
+        params = _params(socket, peer)
         try:
-            handle = control.dataplane.connect(_params(socket, peer))
+            handle = control.dataplane.connect(params)
         except DataplaneError as error:
             qos.forget(control, socket)
             raise translate(error) from error
@@ -85,6 +87,7 @@ def start(
                 socket.events.connected = False
                 socket.events.forget_counters()
         socket.peer = peer.to_tuple()
+        socket.local = to_sockaddr(socket.profile.family, params.local, params.local_port)
         socket.handle, socket.status, socket.failed = handle, None, False
         socket.before_connect = before
         if not control.settle(socket, state):

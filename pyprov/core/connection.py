@@ -6,9 +6,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from pyprov.core import conndata, negotiation, port, qos, sockopt
-from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
-from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import State
 from pyprov.winsock.address import MAPPED
 from pyprov.winsock.codes import WSAEINVAL
@@ -18,7 +16,7 @@ from pyprov.winsock.errors import code_from_errno
 if TYPE_CHECKING:
     from pyprov.core.control import Control
     from pyprov.core.socket import Socket
-    from pyprov.winsock.address import Address, SockAddr
+    from pyprov.winsock.address import Address
 
 
 def pack(address: Address) -> bytes:
@@ -51,7 +49,6 @@ def poll_connect(control: Control, socket: Socket) -> None:
         qos.forget(control, socket)
         let_go(control, handle)
     elif not code:
-        socket.local = local_name(control, socket)
         sockopt.apply(control, socket)
         negotiation.begin(control, socket)
 
@@ -77,7 +74,7 @@ def _fail(socket: Socket, code: int) -> int:
     handle = socket.handle
     socket.state = socket.before_connect
     socket.error, socket.failed = code, True
-    socket.handle, socket.status, socket.peer = 0, None, None
+    socket.handle, socket.status, socket.peer, socket.local = 0, None, None, None
     return handle
 
 
@@ -92,14 +89,3 @@ def let_go(control: Control, handle: int) -> None:
         control.dataplane.close(handle, port.CLOSE_ABORT)
     except DataplaneError:
         return  # it has gone by itself
-
-
-def local_name(control: Control, socket: Socket) -> SockAddr | None:
-    """Return the local address of a connection that WSPConnect makes, None if it has just ended."""
-    try:
-        info = control.dataplane.info(socket.handle)
-    except DataplaneError as error:
-        if error.error in {-errno.ENOTCONN, -errno.EBADF}:
-            return None
-        raise translate(error) from error
-    return to_sockaddr(socket.profile.family, info.local, info.local_port)

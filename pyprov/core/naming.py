@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyprov.core.connection import local_name, pack
+from pyprov.core.connection import pack
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.address import Address
@@ -63,6 +63,7 @@ def sock_name(control: Control, socket: Socket) -> SockAddr:
     Raises:
         WSAError: WSAEINVAL on an unbound socket.
     """
+    del control
     check(Call.SOCK_NAME, socket.state)
     request = socket.request
     if request is not None:
@@ -71,10 +72,6 @@ def sock_name(control: Control, socket: Socket) -> SockAddr:
         return to_sockaddr(socket.profile.family, request.local, request.local_port)
     if socket.local is not None:
         return socket.local
-    if socket.state in {State.CONNECTING, State.CONNECTING_EX, State.CONNECTED}:
-        name = local_name(control, socket)
-        if name is not None:
-            return name
     if socket.bound is None:
         raise WSAError(WSAEINVAL, "the socket is not bound")
     return socket.bound.to_tuple()

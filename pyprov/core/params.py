@@ -55,9 +55,9 @@ class ListenParams:
     syn_cookies: int = SYN_COOKIES_AUTO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ConnectParams:
-    """Where an active open goes.
+    """Where an active open goes; `local` and `local_port` are what was chosen once it has begun.
 
     Attributes:
         peer: the other end's address.

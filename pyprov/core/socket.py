@@ -77,7 +77,7 @@ class Socket:
         bound: what WSPBind bound, with the port that it chose.
         request: the connection request that an accepted socket came from.
         peer: the peer's address, None without one.
-        local: the local address of a connection that WSPConnect made, None without one.
+        local: the local address of a connection that WSPConnect makes or made, None without one.
         before_connect: the state that a failed connect leads back to.
         failed: the last connect failed, and no other has begun.
         binding: its entry in the table of bound ports, None if it has none.

@@ -336,6 +336,7 @@ class EngineDataplane:
         record.offer = offer
         handle = ffi.new("uint64_t *")
         check(lib.pv_connect(self.engine, record, handle), "connect")
+        params.local, params.local_port = bytes(ffi.buffer(record.local.b)), record.local_port
         return handle[0]
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:

@@ -134,7 +134,7 @@ static void
 run(const struct exchange *x, uint64_t listener, struct fate *fate)
 {
 	static struct pv_offer asks;
-	const struct pv_connect_params params = {
+	struct pv_connect_params params = {
 		.peer = pair_address(1), .peer_port = PORT, .offer = &asks
 	};
 	uint64_t end = pair.now + LIMIT_S * 1000 * PAIR_MS;

@@ -358,6 +358,7 @@ class FakeDataplane(FakeOffers):
             (local, params.local_port or 49152 + next(self.numbers) % 16384),
             (params.peer, params.peer_port),
         )
+        params.local, params.local_port = made.local
         outcome = self.on_connect(params)
         if outcome is not None:
             self.complete(made.handle, outcome)
