@@ -21,7 +21,10 @@
 #define BURST 64
 /* Bursts taken a turn: a server may send more than one frame for each of ours. What a wire has no
  * room for is waited for, so that no more is ever staged than a turn makes of one burst. */
-#define BURSTS     4
+#define BURSTS 4
+/* Frames that are made up for after a pause that nobody asked for; more would be a burst that no
+ * wire holds. */
+#define ARREARS    1024u
 #define HOST_BITS  17 /* of a client's number; the rest is its port */
 #define FIRST_PORT 1024
 /* Clients before one comes again: what the server still has of its last connection is gone by then.
@@ -52,6 +55,7 @@ struct pv_generator {
 	uint64_t next, oldest; /* clients opened so far; the first that may still be in flight */
 	uint64_t client_mask;  /* clients repeat after so many */
 	uint64_t credit, credit_tsc; /* open loop: SYNs due, in units of 1/hz */
+	uint64_t arrears;            /* so many at most */
 	uint64_t flood_due;          /* sixteenths */
 	struct flight *flight;
 	uint64_t flight_mask;
@@ -323,7 +327,7 @@ openings(struct pv_generator *g)
 						  RTE_MIN(n, g->params.window - g->stats.in_flight));
 	g->credit += (g->tsc - g->credit_tsc) * g->params.rate;
 	g->credit_tsc = g->tsc;
-	g->credit = RTE_MIN(g->credit, g->tsc_hz * 4096);
+	g->credit = RTE_MIN(g->credit, g->tsc_hz * g->arrears);
 	n = RTE_MIN(n, g->credit / g->tsc_hz);
 	g->credit -= n * g->tsc_hz;
 	return (uint32_t)n;
@@ -532,6 +536,7 @@ pv_generator_new(const struct pv_generator_params *params, const struct pv_gener
 	g->mbufs = mbufs;
 	g->tsc_hz = rte_get_tsc_hz();
 	g->tsc = g->credit_tsc = rte_rdtsc();
+	g->arrears = RTE_MAX(ARREARS * 16 / (16 + params->flood), (uint32_t)BURST);
 	g->flight_mask = flights - 1;
 	g->alive_mask = alive - 1;
 	g->client_mask = rte_align64pow2(RTE_MAX(4 * (alive + flights), CLIENTS_MIN)) - 1;

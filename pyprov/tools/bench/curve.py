@@ -78,17 +78,21 @@ def write(folder: Path, capacity: int, points: list[Point]) -> list[Path]:
         raise Failed(f"--curve: {error}") from error
     figure = Figure(figsize=(7, 6), layout="constrained")
     rate, latency = figure.subplots(2, 1, sharex=True)
-    offered = [one.offered_per_s / 1e6 for one in points]
-    rate.plot(offered, [one.handshakes_per_s / 1e6 for one in points], marker="o")
-    rate.axline((0, 0), slope=1, color="grey", linewidth=0.5)
+    loads = [one.load for one in points]
+    rate.plot(loads, [one.offered_per_s / 1e6 for one in points], color="grey", label="SYNs sent")
+    rate.plot(loads, [one.handshakes_per_s / 1e6 for one in points], marker="o", label="handshakes")
     rate.axhline(capacity / 1e6, color="grey", linewidth=0.5, linestyle="--")
-    rate.set_ylim(0, 1.25 * capacity / 1e6)
-    rate.set_ylabel("handshakes, million/s")
-    latency.plot(offered, [one.p50_us for one in points], marker="o", label="p50")
-    latency.plot(offered, [one.p999_us for one in points], marker="o", label="p99.9")
+    rate.set_ylim(bottom=0)
+    rate.set_ylabel("million/s")
+    rate.legend()
+    latency.plot(loads, [one.p50_us for one in points], marker="o", label="p50")
+    latency.plot(loads, [one.p999_us for one in points], marker="o", label="p99.9")
+    latency.set_xscale("log")
+    latency.set_xticks(loads, [f"{load:g}" for load in loads])
+    latency.minorticks_off()
     latency.set_yscale("log")
     latency.set_ylabel("SYN to SYN-ACK, microseconds")
-    latency.set_xlabel("SYNs offered, million/s")
+    latency.set_xlabel("load, as a share of the capacity (dashed)")
     latency.legend()
     pictures = [folder / "curve.png", folder / "curve.svg"]
     for picture in pictures:
