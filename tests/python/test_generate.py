@@ -14,6 +14,7 @@ CONFIG = """
 huge = "never"
 memory = 128
 max_connections = 20000
+half_open_max = {half_open}
 [[port]]
 device = "net_memif0,role={role},id=0,socket={folder}/memif,socket-abstract=no"
 address = ["10.9.0.{number}/24", "fd09::{number}/64"]
@@ -27,11 +28,29 @@ PYPROV = "import sys; from pyprov import cli; sys.exit(cli.main())"
 EVENTS = {"TCP_SYN_ACK_SENT", "TCP_SYN_ACK_RETRANSMITTED", "TCP_SYN_SENT", "TCP_SYN_SENT_BAD"}
 
 
-def start(folder, role, number, *words, cookies="auto"):
+# A listener whose backlog nobody empties.
+LAZY = """
+import json, sys
+from pyprov.core.port import ListenParams
+from pyprov.runtime import engine
+from pyprov.runtime.config import Config
+from pyprov.tools.ending import Ending
+
+with Ending() as ending:
+    dataplane = engine.start(Config.load(sys.argv[2]))
+    dataplane.listen(ListenParams(port=80, backlog=100))
+    print("listening", file=sys.stderr, flush=True)
+    ending.wait()
+    print(json.dumps({"counters": dataplane.counters()}))
+    engine.stop(dataplane)
+"""
+
+
+def start(folder, role, number, *words, cookies="auto", half_open=65_536, program=PYPROV):
     config = folder / f"{role}.toml"
-    text = CONFIG.format(role=role, folder=folder, number=number, other=3 - number, cookies=cookies)
-    config.write_text(text)
-    command = (sys.executable, "-c", PYPROV, *words, "--config", str(config), "--json")
+    numbers = {"number": number, "other": 3 - number, "half_open": half_open}
+    config.write_text(CONFIG.format(role=role, folder=folder, cookies=cookies, **numbers))
+    command = (sys.executable, "-c", program, *words, "--config", str(config), "--json")
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=folder)
 
@@ -42,11 +61,11 @@ def document(program):
     return json.loads(said)
 
 
-def meet(folder, *words, host="10.9.0.2", cookies="auto"):
-    """Both documents."""
+def meet(folder, *words, host="10.9.0.2", listener=None, **settings):
+    """Both documents; the server is `pyprov serve` or another program that listens."""
     where = f"[{host}]:80" if ":" in host else f"{host}:80"
-    listen = ("--listen", where, "--service", "discard")
-    server = start(folder, "server", 2, "serve", *listen, cookies=cookies)
+    listen = () if listener else ("serve", "--listen", where, "--service", "discard")
+    server = start(folder, "server", 2, *listen, program=listener or PYPROV, **settings)
     client = None
     try:
         assert "listening" in server.stderr.readline()
@@ -115,6 +134,36 @@ def test_other_floods_end_nowhere_and_the_clients_are_served(tmp_path, kind):
     resets = theirs["TCP_RST_SENT"]
     assert resets - theirs["TX_DROPPED"] <= sent["flood"]["answers"] <= resets
     assert (resets > 0) == (kind == "ack")
+
+
+@pytest.mark.timeout(90)
+def test_a_full_half_open_table_drops_and_counts(tmp_path):
+    words = ("--flood", "3", "--flows", "500", "--window", "64", "--timeout", "0.3")
+    sent, served = meet(tmp_path, *words, cookies="never", half_open=256)
+    mine, theirs = sent["legitimate"], served["counters"]
+    assert mine["syns"] == mine["handshakes"] + mine["refused"] + mine["lost"]
+    assert syns(theirs) == mine["syns"] + sent["flood"]["sent"]
+    assert theirs["TCP_SYN_DROPPED_FULL"] > 0
+    assert theirs["TCP_SYN_COOKIE"] == 0
+    given_up = theirs["TCP_SYN_DROPPED_FULL"] + theirs["TCP_HALF_OPEN_DISPLACED"]
+    assert given_up + theirs["TX_DROPPED"] >= mine["lost"]
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("cookies", ["auto", "always"])
+def test_a_full_backlog_refuses_and_counts(tmp_path, cookies):
+    words = ("--flows", "500", "--window", "64", "--flood", "1")
+    sent, served = meet(tmp_path, *words, listener=LAZY, cookies=cookies)
+    mine, theirs = sent["legitimate"], served["counters"]
+    assert mine["syns"] == mine["handshakes"] + mine["refused"] + mine["lost"]
+    assert syns(theirs) == mine["syns"] + sent["flood"]["sent"]
+    assert theirs["TCP_REQUESTS"] == 100  # what has been queued is never lost
+    refused = theirs["TCP_SYN_RESET_BACKLOG"]
+    assert mine["refused"] > 0
+    assert refused - theirs["TX_DROPPED"] <= mine["refused"] + sent["flood"]["answers"]
+    met = theirs["TCP_ACK_BACKLOG"]  # by the ACKs of handshakes that were under way
+    assert mine["handshakes"] <= 100 + met <= mine["handshakes"] + mine["repeated"]
+    assert met - theirs["TX_DROPPED"] <= mine["resets"]
 
 
 @pytest.mark.parametrize(
