@@ -45,6 +45,7 @@ VLANS_MAX = 8
 DEVICE_MAX = 191
 
 IPV6_MTU_MIN = 1280
+TAP_MTU_MAX = 1500  # DPDK's driver has no larger buffers
 
 _DEVICE = re.compile(
     r"""ring (:[\w-]{1,31})? | step                                  # in memory; frames by hand
@@ -236,6 +237,9 @@ def read_port(value: object) -> Port:
         raise ConfigError("address", "has an address twice")
     if port.mtu < IPV6_MTU_MIN and any(host.version == 6 for host in hosts):
         raise ConfigError("mtu", f"IPv6 needs at least {IPV6_MTU_MIN}", value=port.mtu)
+    if port.mtu > TAP_MTU_MAX and port.device.startswith("net_tap"):
+        cure = "a veth with net_af_packet takes 9000"
+        raise ConfigError("mtu", f"a tap carries at most {TAP_MTU_MAX}; {cure}", value=port.mtu)
     for gateway in (*port.gateway, *(route.via for route in port.route)):
         if gateway in hosts or not _is_on_link(gateway, port):
             key = "gateway" if gateway in port.gateway else "route"

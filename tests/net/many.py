@@ -17,9 +17,10 @@ def main():
     plane = engine.start(Config.load(config))
     spi = Provider(plane)
     spi.WSPStartup(0x0202)
+    family = spi.AF_INET6 if ":" in host else spi.AF_INET
     sockets = []
     for _ in range(int(count)):
-        s = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+        s = spi.WSPSocket(family, spi.SOCK_STREAM, spi.IPPROTO_TCP)
         spi.WSPConnect(s, (host, PORT))
         sockets.append(s)
     for number, s in enumerate(sockets):

@@ -45,6 +45,12 @@ class Namespace:
         (number,) = self.ip.link_lookup(ifname=device)
         return number
 
+    def appear(self, device, seconds=2 * DEADLINE):
+        """Wait until somebody has made the device."""
+        end = time.monotonic() + seconds
+        while not self.ip.link_lookup(ifname=device):
+            assert time.monotonic() < end, f"there is no {device}"
+
     def up(self, device, *addresses, mac=None):
         """Give a device addresses ("10.9.0.1/24") and set it up; no address is probed for."""
         number = self.index(device)

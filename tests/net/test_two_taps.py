@@ -1,7 +1,6 @@
 """Two processes of ours, each on a tap, and a bridge of the kernel between them."""
 
 import sys
-import time
 
 import pytest
 
@@ -27,11 +26,9 @@ def bridged():
         yield made
 
 
-def join(namespace, device, seconds=10):
+def join(namespace, device):
     """Make a tap a port of the bridge once its process has made it."""
-    end = time.monotonic() + seconds
-    while not namespace.ip.link_lookup(ifname=device):
-        assert time.monotonic() < end, f"there is no {device}"
+    namespace.appear(device)
     number, bridge = namespace.index(device), namespace.index("br0")
     namespace.ip.link("set", index=number, master=bridge, state="up")
 

@@ -62,7 +62,7 @@ def test_no_field_of_the_tcp_table_is_forgotten(ffi):
 
 def test_a_port_is_written_out(ffi, record):
     port = {
-        "device": "net_tap0,iface=pv0",
+        "device": "net_af_packet0,iface=pv0",
         "address": ["10.9.0.2/24", "fd09::2/64"],
         "gateway": ["10.9.0.1", "fd09::1"],
         "route": [{"to": "10.8.0.0/16", "via": "10.9.0.7"}],
@@ -78,7 +78,7 @@ def test_a_port_is_written_out(ffi, record):
     }
     made = filled(record, {"port": [{"device": "ring"}, port]}).port[1]
     v4 = bytes(10) + b"\xff\xff\x0a\x09\x00"
-    assert ffi.string(made.device) == b"net_tap0,iface=pv0"
+    assert ffi.string(made.device) == b"net_af_packet0,iface=pv0"
     assert (record.n_port, made.n_address, made.n_vlan, made.n_route) == (2, 2, 2, 1)
     assert (made.address[0].prefix, made.address[1].prefix) == (96 + 24, 64)
     assert bytes(ffi.buffer(made.address[0].addr.b)) == v4 + b"\x02"

@@ -270,6 +270,10 @@ def test_gateways_and_addresses_of_both_families():
         ),
         (port(address=["fd09::2/64"], mtu=1279), "port[0].mtu = 1279: IPv6 needs at least 1280"),
         (
+            {"port": [{"device": "net_tap0,iface=pv0", "mtu": 9000}]},
+            "port[0].mtu = 9000: a tap carries at most 1500; a veth with net_af_packet takes 9000",
+        ),
+        (
             port(address=["10.9.0.2/24"], gateway="10.8.0.1"),
             "port[0].gateway: 10.8.0.1 is not another host on a network of this port",
         ),
