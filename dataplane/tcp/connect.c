@@ -2,6 +2,7 @@
 /* Active open (RFC 9293 3.5, 3.10.7.3): ports, the SYN and its repetition, the answers to it,
  * simultaneous open. */
 #include <errno.h>
+#include <rte_common.h>
 #include <rte_mbuf.h>
 
 #include "ip/ip.h"
@@ -332,7 +333,7 @@ pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	d->tune_max = (pcb->flags & PV_PCB_RECV_FIXED) != 0 ? pcb->rcv_buffer :
 							      d->config->recv_buffer_max;
 	d->tune_seq = pcb->rcv_nxt;
-	d->peer_mss = default_mss(pcb->is_v4);
+	d->peer_mss = (uint16_t)RTE_MIN(default_mss(pcb->is_v4), pcb->rcv_mss);
 	d->mss_most = pcb->snd_mss;
 	d->backoff = 0;
 	d->stalled_since = 0;

@@ -62,8 +62,8 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_held *held,
 		pcb->rcv_buffer = config->recv_buffer;
 	pcb->ttl = config->ttl;
 	pcb->tos = (uint8_t)(config->dscp << 2);
-	pcb->rcv_mss = (uint16_t)(pv_ip_mtu(ctx, &pcb->tuple.peer) - (pcb->is_v4 ? 40 : 60));
-	pcb->snd_mss = (uint16_t)pv_pmtu_snd_mss(ctx, pcb, held->mss);
+	pcb->flags |= PV_PCB_MSS_SAID;
+	pcb->snd_mss = held->mss;
 }
 
 /* A SYN-ACK never carries more than its SYN did, so that nobody is hit by more than was spent. */

@@ -102,6 +102,18 @@ def test_every_second_full_segment_is_acknowledged_at_once(host, size):
             waiting = waiting if answer is None else 0
 
 
+@proves("G03")
+@pytest.mark.parametrize("v6", [False, True])
+def test_full_are_the_segments_that_we_asked_for(v6):
+    with Host(tcp={"mss_clamp": 250}) as host:
+        end, _ = host.connection(options=PLAIN, v6=v6)
+        answers = []
+        for _ in range(8):
+            end.segment("A", bytes(250))
+            answers.append(end.take() is not None)
+    assert answers == [False, True] * 4
+
+
 @both
 @proves("G04")
 def test_out_of_order_data_is_acknowledged_at_once_and_each_time(host, options):
