@@ -37,7 +37,7 @@ COOKIES: Final = {
 }
 _WARM_UP: Final = 0.5
 _OPEN_WINDOWS: Final = 4
-_FILL_PATIENCE: Final = 60.0
+_FILL_PATIENCE: Final = 60.0  # seconds for each million connections
 _PORT: Final = 80
 _GENERATOR_MAC: Final = "02:00:00:00:00:01"
 
@@ -124,7 +124,7 @@ def watch(
 ) -> None:
     """Wait for the flows, then take the totals at the end of each window."""
     full = threading.Event()  # never set: a timer that costs no CPU
-    patience = time.monotonic() + _FILL_PATIENCE
+    patience = time.monotonic() + _FILL_PATIENCE * max(1.0, arguments.flows / 1e6)
     while generator.read().alive < arguments.flows and time.monotonic() < patience:
         if arguments.rate or not counted(arguments):
             break
@@ -166,6 +166,7 @@ def config_for(arguments: argparse.Namespace, cpus: list[int]) -> Config:
         "rate": f"{LINK_GBPS}G",
     }
     room = arguments.flows + 4 * arguments.window + 8192
+    room += room // 60  # what a worker keeps back for connections that are there (tcp/shed.h)
     tables = {
         "port": [network],
         "workers": {"lcores": ",".join(map(str, cpus)), "poll": "busy"},
