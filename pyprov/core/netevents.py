@@ -36,7 +36,7 @@ import errno
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pyprov.core import port
-from pyprov.winsock.codes import WSAECONNABORTED
+from pyprov.winsock.codes import WSAECONNABORTED, WSAECONNRESET, WSAETIMEDOUT
 from pyprov.winsock.errors import code_from_errno
 from pyprov.winsock.flags import (
     FD_ACCEPT,
@@ -209,7 +209,7 @@ class NetEvents:
         if status.closes != self._closes:
             self._closes = status.closes
             self.pending |= FD_CLOSE
-            self.errors[FD_CLOSE] = close_code(status.error)
+            self.errors[FD_CLOSE] = close_code(status)
         if status.qos != self._qos:
             self._qos = status.qos
             self.pending |= FD_QOS
@@ -291,8 +291,15 @@ class NetEvents:
         return WSANETWORKEVENTS(out, codes)
 
 
-def close_code(error: int) -> int:
-    """Return what FD_CLOSE carries for a connection's end: Windows says "aborted" for a reset."""
+def close_code(status: Status) -> int:
+    """Return what FD_CLOSE carries for a connection's end.
+
+    Windows says "aborted" for a reset. A handshake that has failed after WSPAccept, before there
+    was anything to write to, was reset or has come to nothing in time.
+    """
+    error = status.error
     if not error:
         return 0
+    if not status.writes:
+        return WSAECONNRESET if error == -errno.ECONNRESET else WSAETIMEDOUT
     return WSAECONNABORTED if error in _ABORTED else code_from_errno(error)

@@ -152,7 +152,7 @@ def _enable(control: Control, socket: Socket, events: NetEvents) -> None:
         holds |= FD_OOB if ready & port.READY_OOB and not socket.options.oob_inline else 0
         holds |= FD_WRITE if ready & port.READY_WRITE else 0
         holds |= FD_CLOSE if status.closes else 0
-        code = close_code(status.error)
+        code = close_code(status)
     elif socket.state is State.LISTENING and not socket.deferred:
         holds |= FD_ACCEPT if control.status(socket).queued else 0
     with control.lock:

@@ -5,6 +5,7 @@ import pytest
 from tests.python.failing import fails
 from tests.python.spi.test_messages import Posted
 from tests.python.watched import ALL, Watched
+from tests.python.worlds import LabWorld
 
 
 @pytest.fixture
@@ -315,3 +316,29 @@ def test_g07_what_waits_behind_a_deferred_head_is_posted_once(world, call):
     else:
         spi.WSPAccept(listener.s)
     assert [event for s, event, _ in listener.taken() if s == listener.s] == [spi.FD_ACCEPT]
+
+
+@pytest.mark.parametrize(
+    ("end", "error"), [("silence", 10060), ("reset", 10054), (None, None)], ids=str
+)
+def test_a_handshake_after_the_verdict_ends_with_fd_write_or_fd_close(end, error):
+    world = LabWorld()
+    spi = world.spi
+    world.connect()  # from now on the neighbour is known
+    listener = spi.WSPSocket(spi.AF_INET, spi.SOCK_STREAM, spi.IPPROTO_TCP)
+    spi.WSPSetSockOpt(listener, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, 1)
+    spi.WSPBind(listener, (world.address, 80))
+    spi.WSPListen(listener, 5)
+    watched = Watched(world, listener)
+    client = world.client(80)
+    if end == "silence":
+        world.two.wire.change(0, loss=1.0)
+    if end == "reset":
+        client.reset()
+    s, _ = spi.WSPAccept(listener)
+    assert spi.WSPEnumNetworkEvents(s, watched.event).lNetworkEvents == 0
+    world.advance(300)
+    found = watched.enum(s)
+    assert found.lNetworkEvents == (spi.FD_CLOSE if end else spi.FD_WRITE)
+    assert not end or found.iErrorCode[spi.FD_CLOSE_BIT] == error
+    world.close()
