@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from pyprov.core.port import DataplaneError, ListenParams, pack_address
 from pyprov.runtime import convert, dataplane, eal, engine, generator
 from pyprov.tools.arguments import Where, load_config, read_where
-from pyprov.tools.errors import Failed
+from pyprov.tools.errors import Failed, Unusable
 from pyprov.tools.lab.engine import LabDataplane
 from pyprov.tools.lab.world import START, Unplugged, World
 from pyprov.tools.replay import capture
@@ -68,7 +68,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replay."""
+    """Replay.
+
+    Raises:
+        Failed: the engine can't.
+        Unusable: the capture would be overwritten while it is read.
+    """
+    if arguments.out.exists() and arguments.out.resolve() == arguments.capture.resolve():
+        raise Unusable(f"--out {arguments.out}: that is the capture to be replayed")
     wanted = [read_where(text) for text in arguments.listen]
     given = load_config(arguments.config) if arguments.config else None
     found = survey(capture.read(arguments.capture))

@@ -212,6 +212,15 @@ def test_what_is_not_there_is_one_line(tmp_path, capsys):
     assert "No such file" in capsys.readouterr().err
 
 
+def test_a_capture_is_not_written_over_itself(tmp_path, capsys):
+    path, link = tmp_path / "in.pcap", tmp_path / "link.pcap"
+    path.write_bytes(b"precious")
+    link.symlink_to(path)
+    assert cli.main(["replay", str(path), "--out", str(link)]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert path.read_bytes() == b"precious"
+
+
 def test_other_links_than_ethernet_are_refused(tmp_path, capsys):
     path = tmp_path / "in.pcap"
     writer = RawPcapWriter(str(path), linktype=101)
