@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 _SEND_FLAGS: Final = MSG_OOB | MSG_DONTROUTE
 _RECV_FLAGS: Final = MSG_OOB | MSG_PEEK | MSG_WAITALL | MSG_PARTIAL | MSG_PUSH_IMMEDIATE
 
-# Of the flags given to a receiving call, those that come back.
-FLAGS_OUT: Final = MSG_OOB | MSG_PARTIAL
+# Of the flags given to a receiving call, those that come back: no message of a stream is partial.
+FLAGS_OUT: Final = MSG_OOB
 _ENDED: Final = port.READY_CLOSE | port.READY_ERROR
 
 

@@ -321,6 +321,14 @@ def test_receiving_after_sd_receive_is_10058_and_sending_goes_on(world):
     assert not client.finished
 
 
+def test_what_a_stream_receives_is_no_partial_message(world):
+    spi = world.spi
+    s, client = world.pair()
+    client.send(b"12")
+    assert spi.WSPRecv(s, bytearray(1), spi.MSG_PARTIAL) == (1, 0)
+    assert spi.WSPRecv(s, bytearray(1), spi.MSG_PARTIAL, spi.WSAOVERLAPPED()) == (1, 0)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_data_that_sd_receive_leaves_to_nobody_resets_the_connection(world, when):
     spi = world.spi
