@@ -4,6 +4,7 @@ What the application reads and what the peer sees must be as if each had come by
 """
 
 import contextlib
+import random
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.proofs import proves
 from tests.python.tcp.flow import CE, ECT, Flow, blocks_of, with_tos
 from tests.python.tcp.frames import ACK, PSH
 from tests.python.tcp.host import Host
+from tests.python.tcp.test_bad_input import outcomes
 from tests.python.tcp.wire_rules import ECE, FIN, RST
 
 SIZE = 1000
@@ -211,3 +213,45 @@ def test_shorts_and_handshakes_stay_what_they_are():
 
     _, count = alike(deliver)
     assert count == 0
+
+
+def segments_of(rng, flow):
+    """A stream cut up, shuffled, some of it twice, broken or marked; then all of it in order."""
+    cut, seq = [], flow.seq
+    for _ in range(rng.randrange(2, 40)):
+        size = rng.choice([SIZE, SIZE, SIZE, 700, 300, 100])
+        fields = {"window": rng.choice([65_535, 65_535, 65_535, 30_000])}
+        flags = rng.choice([ACK, ACK, ACK, ACK, ACK | PSH])
+        cut.append({"seq": seq, "data": rng.randbytes(size), "flags": flags} | fields)
+        seq += size
+    sent = []
+    for number, segment in enumerate(cut):
+        frame = flow.bare(**segment)
+        if rng.random() < 0.05:
+            frame = frame[:-1] + bytes([frame[-1] ^ 1])
+        if rng.random() < 0.05:
+            frame = with_tos(frame, CE)
+        if rng.random() < 0.9:
+            sent.insert(len(sent) - (rng.random() < 0.1), frame)
+        if rng.random() < 0.05:
+            sent.append(flow.bare(**cut[rng.randrange(number + 1)]))
+    flow.seq = seq
+    return sent, [flow.bare(**segment) for segment in cut]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_comes_the_stream_is_the_same(seed):
+    got = []
+    for coalesced in (False, True):
+        rng = random.Random(seed)
+        with receiving(coalesced=coalesced, stamps=seed % 3 == 0, sack=seed % 4 > 0) as flow:
+            first, again = segments_of(rng, flow)
+            flow.inject(*first)
+            flow.inject(*again)
+            flow.pass_time(0.1)
+            assert flow.answer().ack == flow.seq
+            got.append(flow.app.recv())
+            ended, counters = outcomes(flow.host)
+            assert ended == counters["RX_FRAMES"]
+    assert got[0] == got[1]
+    assert got[0]
