@@ -10,7 +10,7 @@ from pyprov.core.connection import let_go, pack, poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.notification import synchronise
 from pyprov.core.options import buffer_size
-from pyprov.core.port import ConnectParams, DataplaneError
+from pyprov.core.port import ConnectParams, DataplaneError, OwnName
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State
 from pyprov.winsock.address import Address
@@ -76,9 +76,9 @@ def start(
     with control.claim(socket, call) as before:
         peer = _peer(control, socket, name)
         negotiation.reserve(control, socket, pack(peer))
-        params = _params(socket, peer)
+        own = OwnName()
         try:
-            handle = control.dataplane.connect(params)
+            handle = control.dataplane.connect(_params(socket, peer), own)
         except DataplaneError as error:
             qos.forget(control, socket)
             raise translate(error) from error
@@ -87,7 +87,7 @@ def start(
                 socket.events.connected = False
                 socket.events.forget_counters()
         socket.peer = peer.to_tuple()
-        socket.local = to_sockaddr(socket.profile.family, params.local, params.local_port)
+        socket.local = to_sockaddr(socket.profile.family, own.address, own.port)
         socket.handle, socket.status, socket.failed = handle, None, False
         socket.before_connect = before
         if not control.settle(socket, state):

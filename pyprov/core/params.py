@@ -55,9 +55,17 @@ class ListenParams:
     syn_cookies: int = SYN_COOKIES_AUTO
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
+class OwnName:
+    """The end of an active open that is ours, as `Dataplane.connect` has chosen it."""
+
+    address: bytes = ANY_ADDRESS
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectParams:
-    """Where an active open goes; `local` and `local_port` are what was chosen once it has begun.
+    """Where an active open goes.
 
     Attributes:
         peer: the other end's address.

@@ -43,6 +43,7 @@ from pyprov.core.params import SYN_COOKIES_NEVER as SYN_COOKIES_NEVER
 from pyprov.core.params import ConnectParams as ConnectParams
 from pyprov.core.params import Info as Info
 from pyprov.core.params import ListenParams as ListenParams
+from pyprov.core.params import OwnName as OwnName
 from pyprov.winsock.address import MAPPED
 
 if TYPE_CHECKING:
@@ -401,8 +402,8 @@ class Dataplane(Deciding, Protocol):
             DataplaneError: -ENETUNREACH.
         """
 
-    def connect(self, params: ConnectParams) -> int:
-        """Begin an active open; its end is READY_CONNECT with Status.error.
+    def connect(self, params: ConnectParams, own: OwnName | None = None) -> int:
+        """Begin an active open; its end is READY_CONNECT with Status.error. `own` is filled in.
 
         Raises:
             DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENETUNREACH, -ENOBUFS, -EMSGSIZE.

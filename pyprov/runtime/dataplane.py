@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from pyprov._dataplane import Request as RequestRecord
     from pyprov.conditions import ConditionCounts, Program
     from pyprov.core.offer import Offer, RequestFacts
-    from pyprov.core.port import Buffers, ConnectParams, ListenParams
+    from pyprov.core.port import Buffers, ConnectParams, ListenParams, OwnName
 
 abi.check(ffi, lib)
 
@@ -319,7 +319,7 @@ class EngineDataplane:
         check(lib.pv_source(self.engine, theirs, ours), "source")
         return bytes(ffi.buffer(ours.b))
 
-    def connect(self, params: ConnectParams) -> int:
+    def connect(self, params: ConnectParams, own: OwnName | None = None) -> int:
         record = ffi.new("struct pv_connect_params *")
         ffi.buffer(record.local.b)[:] = params.local
         ffi.buffer(record.peer.b)[:] = params.peer
@@ -336,7 +336,8 @@ class EngineDataplane:
         record.offer = offer
         handle = ffi.new("uint64_t *")
         check(lib.pv_connect(self.engine, record, handle), "connect")
-        params.local, params.local_port = bytes(ffi.buffer(record.local.b)), record.local_port
+        if own is not None:
+            own.address, own.port = bytes(ffi.buffer(record.local.b)), record.local_port
         return handle[0]
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:

@@ -350,7 +350,7 @@ class FakeDataplane(FakeOffers):
             raise DataplaneError(-errno.ENETUNREACH, "source")
         return near
 
-    def connect(self, params):
+    def connect(self, params, own=None):
         self.check("connect")
         family = "10.9.0.2" if params.peer[:12] == bytes(10) + b"\xff\xff" else "fd09::2"
         local = port.pack_address(family) if params.local == port.ANY_ADDRESS else params.local
@@ -358,7 +358,8 @@ class FakeDataplane(FakeOffers):
             (local, params.local_port or 49152 + next(self.numbers) % 16384),
             (params.peer, params.peer_port),
         )
-        params.local, params.local_port = made.local
+        if own is not None:
+            own.address, own.port = made.local
         outcome = self.on_connect(params)
         if outcome is not None:
             self.complete(made.handle, outcome)

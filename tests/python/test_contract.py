@@ -297,7 +297,10 @@ def test_connect_is_ready_when_it_ended(world, plane):
         world.two.a.dataplane.listen(ListenParams(port=7))
     peer = port.pack_address("10.9.0.1")
     waiter = plane.thread_waiter()
-    there = plane.connect(port.ConnectParams(peer=peer, peer_port=7))
+    own = port.OwnName()
+    there = plane.connect(port.ConnectParams(peer=peer, peer_port=7), own)
+    info = plane.info(there)
+    assert (own.address, own.port) == (info.local, info.local_port)
     assert waiter.wait_for(there, port.READY_CONNECT, 10**9) & port.READY_CONNECT
     assert plane.status(there).error == 0
     assert plane.status(there).ready & port.READY_WRITE
