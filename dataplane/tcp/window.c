@@ -108,7 +108,8 @@ void
 pv_window_tune(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint64_t round = ctx->now - d->tune_at, taken = d->shared->rx.taken, rtt = round;
+	uint64_t round = ctx->now - d->tune_at, rtt = round;
+	uint64_t taken = __atomic_load_n(&d->shared->rx.taken, __ATOMIC_RELAXED);
 	uint32_t window = advertised(pcb);
 
 	if ((pcb->flags & PV_PCB_TIMESTAMPS) != 0 && p->tsecr != 0)
