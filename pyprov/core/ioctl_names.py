@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pyprov.core.connection import pack
 from pyprov.core.failure import translate
@@ -51,7 +51,7 @@ def pack_address(name: object) -> bytes:
 
 def pack_interfaces(interfaces: object) -> bytes:
     """Return INTERFACE_INFO structures, one after the other."""
-    return b"".join(entry.pack() for entry in interfaces)  # type: ignore[attr-defined] # ours
+    return b"".join(entry.pack() for entry in cast("list[INTERFACE_INFO]", interfaces))
 
 
 def address_list(call: IoctlCall) -> SOCKET_ADDRESS_LIST:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from pyprov.core import ioctl_condition, ioctl_names, ioctl_qos, ioctl_socket, ioctl_tcp
 from pyprov.core.ioctl import Ioctl
@@ -16,6 +16,14 @@ from pyprov.winsock.structs import (
     tcp_keepalive,
     write,
 )
+
+
+class Structure(Protocol):
+    """What a row returns that is one of winsock's structures."""
+
+    def pack(self) -> bytes:
+        """Return its bytes."""
+
 
 _DWORD: Final = struct.Struct("<L")
 _HANDLE: Final = struct.Struct("<Q")
@@ -33,8 +41,7 @@ def pack_dword(value: object) -> bytes:
 
 def pack_structure(value: object) -> bytes:
     """Return a structure's bytes."""
-    data: bytes = value.pack()  # type: ignore[attr-defined] # it is what our own row returned
-    return data
+    return cast("Structure", value).pack()
 
 
 def pack_handle(value: object) -> bytes:
