@@ -3,6 +3,7 @@
  * 2525 2.17). */
 #include <errno.h>
 
+#include "bridge/urgent.h"
 #include "tcp/last_ack.h"
 #include "tcp/offer.h"
 
@@ -149,6 +150,18 @@ too_many_orphans(const struct pv_ctx *ctx)
 	return ctx->conns->orphans > ctx->config->max_connections / 2 + 1 && !ctx->conns->flushing;
 }
 
+/* Is something there that the application has not come to (RFC 2525 2.17)? An urgent octet that it
+ * has read past does not count. */
+static bool
+is_unread(const struct pv_shared *shared)
+{
+	int urgent = pv_urgent_bits(&shared->rx);
+
+	return pv_stream_waiting(&shared->rx) != 0 ||
+	       ((urgent & PV_URGENT_WAITS) != 0 &&
+			       (urgent & (PV_URGENT_AHEAD | PV_URGENT_HERE)) != 0);
+}
+
 void
 pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
@@ -161,9 +174,9 @@ pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
-	if (pv_last_ack_close(ctx, pcb, shared))
+	if (!is_unread(shared) && pv_last_ack_close(ctx, pcb, shared))
 		return;
-	if (pv_stream_waiting(&shared->rx) != 0 || pv_conn_data_get(ctx, pcb) == NULL) {
+	if (is_unread(shared) || pv_conn_data_get(ctx, pcb) == NULL) {
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
@@ -209,7 +222,7 @@ pv_tcp_shutdown_receive(struct pv_ctx *ctx, uint64_t handle)
 		return;
 	pv_conn_assert_valid(pcb);
 	pcb->flags |= PV_PCB_RECEIVE_SHUT;
-	if (pcb->data != NULL && pv_stream_waiting(&pcb->data->shared->rx) != 0)
+	if (pcb->data != NULL && is_unread(pcb->data->shared))
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true); /* what waits is lost too */
 }
 

@@ -44,6 +44,24 @@ def urgent(end, data, **fields):
 # Receiving
 
 
+@pytest.mark.parametrize(
+    ("data", "taken", "answer"),
+    [(b"!", None, "RA"), (b"a!", 1, "RA"), (b"!", IO_OOB, "FA"), (b"!b", 1, "FA")],
+    ids=["alone", "next", "taken", "passed"],
+)
+def test_closing_before_an_urgent_byte_was_come_to_resets(opened, data, taken, answer):
+    end, app = opened
+    end.segment("PAU", data, urgptr=data.index(b"!") + 1)
+    if taken == IO_OOB:
+        assert oob(app) == b"!"
+    elif taken:
+        assert len(app.recv(10)) == taken
+    end.take()
+    app.close()
+    frame = end.take(0.5)
+    assert str(frame[TCP].flags) == answer
+
+
 @proves("I14")
 def test_an_urgent_byte_goes_past_the_stream_and_is_told(opened):
     end, app = opened
