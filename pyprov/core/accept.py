@@ -118,7 +118,7 @@ def accept(
                 raise WSAError(WSATRY_AGAIN, addr=peer)
             ended = True  # perhaps, in the time that the function took
         elif request.qos & negotiation.FLOWS:
-            decision = _take_flows(control, request, peer)
+            decision = take_flows(control, request, peer)
         if ended:
             _check_alive(control, request, peer)
         return admit(control, listener, request, peer, decision), peer
@@ -230,7 +230,7 @@ def admit(
         put_back(control, listener, request)
         raise
     if request.flags & UNDECIDED:
-        _tell(control, request, decision.answer)
+        tell(control, request, decision.answer)
     group = decision.group
     if group is not None or (listener.binding is not None and listener.binding.exclusive):
         settle_cold_parts(control, listener, made, group)
@@ -261,7 +261,7 @@ def _check_alive(control: Control, request: Request, peer: SockAddr) -> None:
         raise WSAError(_death(request, end), addr=peer)
 
 
-def _tell(control: Control, request: Request, answer: Offer | None) -> None:
+def tell(control: Control, request: Request, answer: Offer | None) -> None:
     """Let a request that waits for its verdict become a connection."""
     try:
         control.dataplane.decide(request.handle, VERDICT_ACCEPT, answer=answer)
@@ -370,7 +370,7 @@ def _agree(
     return Decision(group, negotiation.to_offer(sqos, answer), holder)
 
 
-def _take_flows(control: Control, request: Request, peer: SockAddr) -> Decision:
+def take_flows(control: Control, request: Request, peer: SockAddr) -> Decision:
     """Agree to what a request asks for without asking a condition function.
 
     Raises:

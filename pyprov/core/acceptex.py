@@ -10,11 +10,21 @@ slot begins with the length of the sockaddr that follows (two bytes), for GetAcc
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyprov.core import sockopt
-from pyprov.core.accept import drop, put_back, settle_cold_parts
+from pyprov.core import negotiation, sockopt
+from pyprov.core.accept import (
+    PLAIN,
+    UNDECIDED,
+    Decision,
+    drop,
+    put_back,
+    settle_cold_parts,
+    take_flows,
+    tell,
+)
 from pyprov.core.completion import Request, check_request
 from pyprov.core.connection import let_go
 from pyprov.core.lanes import (
@@ -30,7 +40,7 @@ from pyprov.core.lanes import (
     post,
 )
 from pyprov.core.notification import after_accept, end_deferral, synchronise
-from pyprov.core.port import READY_ACCEPT, REQUEST_ENDED, DataplaneError
+from pyprov.core.port import READY_ACCEPT, REQUEST_ENDED, REQUEST_OFFER, DataplaneError
 from pyprov.core.socket import to_sockaddr
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.address import SOCKADDR_SIZE, Address
@@ -118,19 +128,27 @@ class AcceptEx(Operation):
             # The connection stays in the queue.
             queued = control.status(listener).queued
             return Result(ERROR_INSUFFICIENT_BUFFER) if queued else None
-        request = self._take(control)
-        if request is None:
+        taken = self._take(control)
+        if taken is None:
             return None
+        request, decision = taken
         if not self._hand_over(control, request):
+            if decision.qos is not None:
+                control.ledger.release(decision.qos)
             put_back(control, listener, request)
             return Result(self.cancelled or int(WSA_OPERATION_ABORTED))
+        if request.flags & UNDECIDED:
+            tell(control, request, decision.answer)
+        if request.flags & REQUEST_OFFER:
+            self.acceptor.qos = decision.qos
+            negotiation.begin(control, self.acceptor)
         self._write_names(request)
         if not self.slots.data:
             return self._connected(control)
         return self._wait_for_data(control)
 
-    def _take(self, control: Control) -> ConnectionRequest | None:
-        """Take the next connection that still lives."""
+    def _take(self, control: Control) -> tuple[ConnectionRequest, Decision] | None:
+        """Take the next connection that still lives, and that asks for nothing impossible."""
         listener = self.socket
         while True:
             try:
@@ -141,9 +159,14 @@ class AcceptEx(Operation):
                 return None
             if listener.deferred:
                 end_deferral(control, listener, (request.handle,))
-            if not request.flags & REQUEST_ENDED:
-                return request
-            drop(control, request)
+            if request.flags & REQUEST_ENDED:
+                drop(control, request)
+            elif not request.qos & negotiation.FLOWS:
+                return request, PLAIN
+            else:
+                peer = to_sockaddr(listener.profile.family, request.peer, request.peer_port)
+                with contextlib.suppress(WSAError):  # it was rejected
+                    return request, take_flows(control, request, peer)
 
     def _hand_over(self, control: Control, request: ConnectionRequest) -> bool:
         """Give the connection to its socket; False if that was closed meanwhile."""

@@ -1,5 +1,7 @@
 """AcceptEx, GetAcceptExSockaddrs, SO_UPDATE_ACCEPT_CONTEXT."""
 
+import contextlib
+
 import pytest
 
 from tests.python.failing import fails, set_options
@@ -10,10 +12,11 @@ SLOT = 16 + 16
 
 
 class Accept(Request):
-    """A request to accept, made and pending, with its socket and buffer."""
+    """A request to accept, made and by default pending, with its socket and buffer."""
 
-    def __init__(self, world, listener, room=0, **kind):
+    def __init__(self, world, listener, room=0, *, pends=True, **kind):
         super().__init__(world, **kind)
+        self.pends = pends
         self.listener = listener
         self.room = room
         self.buffer = bytearray(room + 2 * SLOT)
@@ -23,7 +26,7 @@ class Accept(Request):
     def again(self, **changes):
         arguments = {"acceptor": self.acceptor, "buffer": self.buffer, "receive_len": self.room}
         arguments |= {"listener": self.listener, "local_len": SLOT, "remote_len": SLOT}
-        with fails("WSA_IO_PENDING"):
+        with fails("WSA_IO_PENDING") if self.pends else contextlib.nullcontext():
             self.function(**(arguments | {"overlapped": self.overlapped} | changes))
 
     @property
@@ -385,3 +388,50 @@ def test_an_acceptor_can_be_watched_from_its_connection_on(world, listener):
     client.send(b"x")
     assert watched.is_set
     assert watched.seen() == spi.FD_READ
+
+
+# ---- a conditional listener
+
+
+@pytest.fixture
+def conditional(world):
+    spi = world.spi
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPBind(s, (world.address, 80))
+    spi.WSPSetSockOpt(s, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, 1)
+    spi.WSPListen(s, 5)
+    return s
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["asked-first", "queued-first"])
+def test_a_conditional_listener_accepts_whoever_comes(world, conditional, first):
+    spi = world.spi
+    accept = Accept(world, conditional) if first else None
+    client = world.client(80)
+    accept = accept or Accept(world, conditional, pends=False)
+    assert accept.is_set
+    assert accept.result(conditional) == (0, 0)
+    update(spi, accept)
+    assert spi.WSPGetPeerName(accept.acceptor) == client.address
+    assert spi.WSPSend(accept.acceptor, b"hello") == 5
+    client.send(b"data")
+    assert client.received == b"hello"
+    assert spi.WSPRecv(accept.acceptor, bytearray(9)) == (4, 0)
+
+
+def test_a_conditional_listener_waits_for_first_data(world, conditional):
+    accept = Accept(world, conditional, room=4)
+    client = world.client(80)
+    assert accept.pending
+    client.send(b"data")
+    assert accept.transferred == 4
+    assert bytes(accept.buffer[:4]) == b"data"
+
+
+def test_closing_the_socket_ends_what_a_conditional_listener_gave_it(world, conditional):
+    accept = Accept(world, conditional, room=4)
+    client = world.client(80)
+    assert accept.pending
+    world.spi.WSPCloseSocket(accept.acceptor)
+    assert accept.error == world.spi.WSA_OPERATION_ABORTED
+    assert client.finished or client.was_reset

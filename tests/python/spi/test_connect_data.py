@@ -91,6 +91,20 @@ def test_a_rejected_request_is_refused_and_asked_about_once(ends):
 
 
 @both
+def test_acceptex_takes_those_who_bring_data_too(ends):
+    spi = ends.server
+    acceptor, asked = spi.WSPSocket(2, 1, 6), spi.WSAOVERLAPPED(spi.WSACreateEvent())
+    with fails("WSA_IO_PENDING"):
+        spi.AcceptEx(ends.listener, acceptor, bytearray(64), 0, 32, 32, asked)
+    s = ends.socket()
+    ends.connect(s, b"who I am")
+    ends.two.advance(0.5)
+    assert spi.WSPGetOverlappedResult(ends.listener, asked, False) == (0, 0)
+    ends.client.WSPSend(s, b"data")
+    assert spi.WSPRecv(acceptor, bytearray(9)) == (4, 0)
+
+
+@both
 def test_plain_clients_bring_and_get_nothing(ends):
     job = ends.accepting(verdict=0)
     ends.connect(ends.socket())
