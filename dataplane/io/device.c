@@ -35,8 +35,10 @@
 #define TSO_MAX 65000
 /* What the tap driver signals with. */
 #define TAP_SIGNAL (SIGRTMIN + 1)
-/* One byte pair repeated makes the Toeplitz hash of both directions of a flow the same. */
-#define RSS_KEY_SIZE 40
+/* Devices take keys of one of these lengths; they read it again when they are started. One byte
+ * pair repeated makes the Toeplitz hash of both directions of a flow the same. */
+#define RSS_KEY_MIN 40
+#define RSS_KEY_MAX 64
 
 struct pv_device {
 	char name[RTE_DEV_NAME_MAX_LEN];
@@ -206,17 +208,20 @@ choose_offloads(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info,
 }
 
 static void
-choose_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, uint8_t *key)
+choose_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info)
 {
+	static uint8_t key[RSS_KEY_MAX];
+	uint8_t len = info->hash_key_size != 0 ? info->hash_key_size :
+						 RSS_KEY_MIN; /* 0: not said */
 	const uint64_t flows = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
 
-	if ((info->flow_type_rss_offloads & flows) == 0 || info->hash_key_size != RSS_KEY_SIZE)
+	if ((info->flow_type_rss_offloads & flows) == 0 || len < RSS_KEY_MIN || len > RSS_KEY_MAX)
 		return;
-	for (size_t i = 0; i < RSS_KEY_SIZE; i++)
+	for (size_t i = 0; i < RSS_KEY_MAX; i++)
 		key[i] = i % 2 == 0 ? 0x6d : 0x5a;
 	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	conf->rx_adv_conf.rss_conf.rss_key = key;
-	conf->rx_adv_conf.rss_conf.rss_key_len = RSS_KEY_SIZE;
+	conf->rx_adv_conf.rss_conf.rss_key_len = len;
 	conf->rx_adv_conf.rss_conf.rss_hf = flows & info->flow_type_rss_offloads;
 }
 
@@ -307,7 +312,6 @@ static int
 set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool *const *pools)
 {
 	const struct pv_port_config *c = &config->port[port->index];
-	uint8_t key[RSS_KEY_SIZE];
 	struct rte_eth_conf conf = { .rxmode.mtu = c->mtu };
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(port->ethdev, &info);
@@ -321,7 +325,7 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 	port->n_tx = queues(config->n_worker, c->queues, info.max_tx_queues);
 	choose_offloads(&conf, &info, c);
 	if (port->n_rx > 1)
-		choose_rss(&conf, &info, key);
+		choose_rss(&conf, &info);
 	rc = configure(port, &conf);
 	if (rc == 0)
 		rc = set_up_queues(port, &conf, &info, pools);
