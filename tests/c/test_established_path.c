@@ -152,6 +152,7 @@ watched(const char *spoil)
 	b = start(2);
 	pv_service_start(b, engine_listen(b, 80, 5), PV_SERVICE_DISCARD);
 	for (int i = 0; i < 3; i++) {
+		params.local_port = 0; /* was chosen for the one before */
 		if (pv_connect(a, &params, &handle) != 0 ||
 				pv_service_adopt(a, handle, PV_SERVICE_SOURCE, 0) != 0)
 			return TOO_SLOW;
