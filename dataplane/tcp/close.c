@@ -7,6 +7,9 @@
 #include "tcp/last_ack.h"
 #include "tcp/offer.h"
 
+/* Idle connections that an engine that stops closes in order. */
+enum { FLUSHED_IDLE = 65536 };
+
 /* The application has written its last byte. */
 void
 pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb)
@@ -143,11 +146,15 @@ pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb)
 		ctx->conns->orphans--;
 }
 
-/* Half of all connections may be such that only finish what they have to send. */
+/* Half of all connections may be such that only finish what they have to send. When the engine
+ * stops all may, but not millions that have nothing to send: a reset costs those no more than time.
+ */
 static bool
-too_many_orphans(const struct pv_ctx *ctx)
+too_many_orphans(const struct pv_ctx *ctx, const struct pv_pcb *pcb)
 {
-	return ctx->conns->orphans > ctx->config->max_connections / 2 + 1 && !ctx->conns->flushing;
+	if (pv_unlikely(ctx->conns->flushing))
+		return ctx->conns->orphans > FLUSHED_IDLE && pv_conn_data_of(pcb) == NULL;
+	return ctx->conns->orphans > ctx->config->max_connections / 2 + 1;
 }
 
 /* Is something there that the application has not come to (RFC 2525 2.17)? An urgent octet that it
@@ -176,12 +183,12 @@ pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	}
 	if (!is_unread(shared) && pv_last_ack_close(ctx, pcb, shared))
 		return;
-	if (is_unread(shared) || pv_conn_data_get(ctx, pcb) == NULL) {
+	if (pv_unlikely(too_many_orphans(ctx, pcb))) {
+		pv_count(&ctx->counters, PV_C_TCP_ORPHANS_LIMITED);
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}
-	if (pv_unlikely(too_many_orphans(ctx))) {
-		pv_count(&ctx->counters, PV_C_TCP_ORPHANS_LIMITED);
+	if (is_unread(shared) || pv_conn_data_get(ctx, pcb) == NULL) {
 		pv_conn_destroy(ctx, pcb, -ECONNABORTED, true);
 		return;
 	}

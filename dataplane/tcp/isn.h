@@ -31,7 +31,14 @@
  * epochs: stamps tell, one of the listener and one for some buckets' worth of tuples
  * (flow_table.h); elsewhere nothing is taken for a cookie. What stamps do not tell apart is the
  * segments of one connection: that the ACK of one that has ended, and left no TIME-WAIT, comes
- * again. The last of those that ended are remembered for that (struct pv_ended).
+ * again. The last of those that ended are remembered for that (struct pv_ended); behind so many
+ * others, one that ended by a RST which was lost may be opened again by its peer's next segment, if
+ * that is its first: it then is an accept again, whose stream begins where the peer's does.
+ *
+ * Any segment that follows the SYN directly brings its cookie back, so data that overtakes the ACK
+ * opens the connection. Data that overtakes the first data as well is reset, as RFC 4987 3.6 has it
+ * for what has no cookie: it names no ISS to check, and to leave it unanswered would keep a peer
+ * whose connection is gone from learning so.
  *
  * Active opens, and SYNs into TIME-WAIT: RFC 6528. Both keys, and those of each epoch, are drawn
  * from one secret.

@@ -35,7 +35,7 @@ struct pv_burst_requests {
 	struct pv_request request[PV_BURST];
 };
 
-#define PV_ENDED 1024
+#define PV_ENDED 16384
 
 /* A connection that came by cookie and left no TIME-WAIT: its ACK, should it come again, does not
  * open it again. In a table by hash, where later ones push out earlier ones. */

@@ -183,6 +183,36 @@ test_replay(void)
 	harness_stop(&h);
 }
 
+/* What overtakes the ACK, and what comes when our RST was lost. */
+static void
+test_corners(void)
+{
+	struct segment syn = client_syn(1, 4000, 80, 7), syn_ack, first, later;
+
+	start(PV_SYN_COOKIES_ALWAYS, 16);
+	harness_exchange(&h, &syn, &syn_ack);
+	first = client_ack(&syn, &syn_ack);
+	first.data_len = 20;
+	later = first;
+	later.seq += 20;
+	CHECK(is_reset(&later), "data that overtakes the first data brings no cookie");
+	harness_inject(&h, &first, 1);
+	CHECK_EQ(counter(PV_C_TCP_ACK_COOKIE), 1, "data that overtakes the ACK does");
+	CHECK_EQ(harness_accept(&h, listener, requests, 2), 1, "and is a request");
+	CHECK_EQ(pv_pcb_of(&h.ctx, requests[0].handle)->rcv_nxt, first.seq + 20,
+			"whose data is there");
+	harness_drain(&h);
+	pv_tcp_close(&h.ctx, requests[0].handle, PV_CLOSE_ABORT);
+	harness_drain(&h);
+	CHECK(is_reset(&first), "behind a RST that was lost the same is reset");
+	first.data_len = 0;
+	CHECK(is_reset(&first) && h.ctx.tcp->live == 0, "nor does the ACK open anything");
+	for (uint32_t i = 1; i < PV_ENDED; i *= 2)
+		pv_ended_note(h.ctx.tcp, pv_flow_hash(&h.ctx, &(struct pv_tuple){ 0 }) + i, i);
+	CHECK(is_reset(&first), "with others ended since");
+	harness_stop(&h);
+}
+
 static bool
 syn_from(uint32_t client, struct segment *out)
 {
@@ -298,6 +328,7 @@ main(void)
 	test_validity();
 	test_stamps();
 	test_replay();
+	test_corners();
 	test_auto();
 	test_never(PV_OVERFLOW_DROP);
 	test_never(PV_OVERFLOW_RESET);

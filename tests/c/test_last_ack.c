@@ -291,6 +291,36 @@ test_ends(void)
 	harness_stop(&h);
 }
 
+/* An engine that stops while it has more idle connections than it closes in order. */
+static void
+test_flush(void)
+{
+	enum { MANY = 65536, MORE = 100 };
+	struct pv_listen_params params = harness_params(80);
+	static struct pv_config config;
+
+	harness_config(&config);
+	config.max_connections = MANY + 8192;
+	harness_start(&h, &config);
+	listener = harness_listen(&h, &params);
+	for (uint32_t client = 1; client <= MANY + MORE; client++) {
+		struct segment syn = client_syn(client, 4000, 80, 1000), syn_ack;
+		struct pv_request request;
+
+		if (harness_exchange(&h, &syn, &syn_ack)) {
+			next = client_ack(&syn, &syn_ack);
+			harness_inject(&h, &next, 1);
+		}
+		harness_accept(&h, listener, &request, 1);
+	}
+	CHECK_EQ(h.ctx.tcp->live, MANY + MORE, "there are many");
+	pv_tcp_flush(&h.ctx);
+	CHECK_EQ(h.ctx.tcp->live, MANY, "as many are closed as may be");
+	CHECK_EQ(h.ctx.conns->data.used, MANY, "each with what that takes");
+	CHECK_EQ(counter(PV_C_TCP_ORPHANS_LIMITED), MORE, "the others are reset");
+	harness_stop(&h);
+}
+
 int
 main(void)
 {
@@ -303,5 +333,6 @@ main(void)
 	test_usual();
 	test_cookie();
 	test_ends();
+	test_flush();
 	return tap_done();
 }
