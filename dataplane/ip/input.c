@@ -142,13 +142,32 @@ struct usual {
 	struct pv_packet packet;
 };
 
+static inline uint64_t
+mac_of(const struct pv_ip_port *port)
+{
+	uint64_t mac = 0;
+
+	memcpy((uint8_t *)&mac + 2, port->facts.mac, PV_ETH_ADDR_LEN);
+	return mac;
+}
+
+/* The device has verified it, or will not have it verified. */
+static inline bool
+l4_good(const struct rte_mbuf *m)
+{
+	uint64_t rx = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	return rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD || rx == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
 static struct usual
 usual_of(const struct pv_ip_port *port, uint16_t index)
 {
 	const struct pv_own4 *own = &port->own.v4[0];
-	struct usual u = { .addr = own->addr, .broadcast = own->broadcast };
+	struct usual u = {
+		.mac = mac_of(port), .addr = own->addr, .broadcast = own->broadcast
+	};
 
-	memcpy((uint8_t *)&u.mac + 2, port->facts.mac, PV_ETH_ADDR_LEN);
 	u.packet.tuple.local = u.packet.tuple.peer = pv_addr_from_v4(own->addr);
 	u.packet.l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;
 	u.packet.port = index;
@@ -185,15 +204,75 @@ take_usual(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out)
 	if ((rx & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
 			!pv_csum_ok(pv_csum_part(ip, PV_IP4_HDR_LEN)))
 		return false;
-	rx &= RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
 	out->mbuf = m;
 	pv_st32(out->tuple.peer.b + 12, src);
 	out->l4_len = (uint16_t)(len - PV_IP4_HDR_LEN);
 	out->tos = ip[1];
 	out->ttl = ip[8];
-	out->l4_checksum_good =
-			rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD || rx == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+	out->l4_checksum_good = l4_good(m);
+	return true;
+}
+
+/* The same for IPv6. `addr` is the one address that is not of the link. */
+struct usual6 {
+	uint64_t mac;
+	struct pv_packet packet;
+};
+
+/* False: there is no such address, or more than one. */
+static bool
+usual6_of(const struct pv_ip_port *port, uint16_t index, struct usual6 *u)
+{
+	const struct pv_own6 *own = NULL;
+
+	for (uint16_t i = 0; i < port->own.n6; i++) {
+		if (pv_ip6_is_link_local(port->own.v6[i].addr))
+			continue;
+		if (own != NULL || port->own.v6[i].state != PV_OWN6_VALID)
+			return false;
+		own = &port->own.v6[i];
+	}
+	if (own == NULL)
+		return false;
+	*u = (struct usual6){
+		.mac = mac_of(port),
+		.packet = { .l4_offset = PV_ETH_HDR_LEN + PV_IP6_HDR_LEN,
+				.port = index,
+				.protocol = PV_PROTO_TCP },
+	};
+	memcpy(u->packet.tuple.local.b, own->addr, 16);
+	return true;
+}
+
+/* From anywhere but a link, to our one address of that kind; without extension headers, TCP. */
+static inline bool
+take_usual6(const struct usual6 *usual, struct rte_mbuf *m, struct pv_packet *out)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PV_ETH_HDR_LEN;
+	const uint8_t *addr = usual->packet.tuple.local.b;
+	uint64_t odd;
+	uint32_t len;
+
+	if (m->data_len < PV_ETH_HDR_LEN + PV_IP6_HDR_LEN || m->nb_segs != 1)
+		return false;
+	odd = (pv_ld64(p) << 16) ^ usual->mac;
+	odd |= (pv_ld32(p + 12) & PV_HTON32(0xfffff000)) ^ PV_HTON32(0x86dd6000);
+	odd |= (uint64_t)(ip[6] ^ PV_PROTO_TCP);
+	odd |= (pv_ld64(ip + 24) ^ pv_ld64(addr)) | (pv_ld64(ip + 32) ^ pv_ld64(addr + 8));
+	if (odd != 0)
+		return false;
+	len = pv_ld16be(ip + 4);
+	if (len > (uint32_t)m->data_len - PV_ETH_HDR_LEN - PV_IP6_HDR_LEN ||
+			!pv_ip6_is_routed(ip + 8) || pv_ip6_equal(ip + 8, addr))
+		return false;
+	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
+	out->mbuf = m;
+	memcpy(out->tuple.peer.b, ip + 8, 16);
+	out->l4_len = (uint16_t)len;
+	out->tos = (uint8_t)(pv_ld16be(ip) >> 4);
+	out->ttl = ip[7];
+	out->l4_checksum_good = l4_good(m);
 	return true;
 }
 
@@ -204,6 +283,8 @@ pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_
 	const struct pv_ip_port *from = port < PV_MAX_PORTS ? &ctx->ip->port[port] : NULL;
 	bool simple = from != NULL && from->own.n4 == 1;
 	struct usual usual;
+	struct usual6 usual6;
+	bool simple6 = from != NULL && usual6_of(from, port, &usual6);
 	uint32_t taken = 0;
 
 	if (pv_likely(simple))
@@ -215,6 +296,7 @@ pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_
 		if (i + PREFETCH_AHEAD < n)
 			pv_prefetch(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], const void *));
 		if (pv_likely(simple && take_usual(&usual, frames[i], &out[taken])) ||
+				(simple6 && take_usual6(&usual6, frames[i], &out[taken])) ||
 				take_one(ctx, port, frames[i], &out[taken]))
 			taken++;
 	}

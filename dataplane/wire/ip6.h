@@ -197,6 +197,13 @@ pv_ip6_solicited_node_of(uint8_t group[16], const uint8_t addr[16])
 	memcpy(group + 13, addr + 13, 3);
 }
 
+/* Global unicast as it is given out (2000::/3), or unique local (fc00::/7, RFC 4193). */
+static inline bool
+pv_ip6_is_routed(const uint8_t a[16])
+{
+	return (a[0] & 0xe0) == 0x20 || (a[0] & 0xfe) == 0xfc;
+}
+
 /* May stand as the source of a TCP segment from a device: one host's address. */
 static inline bool
 pv_ip6_valid_source(const uint8_t a[16])
