@@ -111,6 +111,7 @@ pv_status_open(struct pv_status *status, uint32_t generation)
 	uint64_t *word = (uint64_t *)(void *)status;
 
 	static_assert(offsetof(struct pv_status, generation) == 0, "the rest is cleared");
+#pragma GCC unroll 8
 	for (size_t i = 1; i < sizeof(*status) / sizeof(*word); i++)
 		__atomic_store_n(&word[i], 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&status->ready, 0, __ATOMIC_RELAXED);
