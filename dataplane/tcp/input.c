@@ -21,6 +21,10 @@
 #include "tcp/reset.h"
 #include "tcp/state.h"
 
+/* So many packets of a burst are looked up and acted on at a time: what is fetched for more than that
+ * does not stay in the nearest cache until it is used. */
+enum { SPAN = 32 };
+
 static inline void
 parse(struct pv_packet *packets, uint32_t n)
 {
@@ -264,8 +268,12 @@ burst(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	parse(packets, n);
 	hash(ctx->tcp, packets, n);
 	prf(ctx->tcp, packets, n);
-	look(ctx, packets, n);
-	act(ctx, packets, n);
+	for (uint32_t i = 0; i < n; i += SPAN) {
+		uint32_t some = RTE_MIN(n - i, (uint32_t)SPAN);
+
+		look(ctx, packets + i, some);
+		act(ctx, packets + i, some);
+	}
 	pv_handshake_flush(ctx);
 	end(ctx, packets, n);
 }

@@ -88,10 +88,14 @@ timed_burst(struct pv_packet *packets, uint32_t n, uint64_t t)
 	t = tick(HASH, t);
 	prf(ctx.tcp, packets, n);
 	t = tick(PRF, t);
-	look(&ctx, packets, n);
-	t = tick(LOOK, t);
-	act(&ctx, packets, n);
-	t = tick(ACT, t);
+	for (uint32_t i = 0; i < n; i += SPAN) {
+		uint32_t some = RTE_MIN(n - i, (uint32_t)SPAN);
+
+		look(&ctx, packets + i, some);
+		t = tick(LOOK, t);
+		act(&ctx, packets + i, some);
+		t = tick(ACT, t);
+	}
 	pv_handshake_flush(&ctx);
 	t = tick(FLUSH, t);
 	end(&ctx, packets, n);
