@@ -164,9 +164,7 @@ static struct usual
 usual_of(const struct pv_ip_port *port, uint16_t index)
 {
 	const struct pv_own4 *own = &port->own.v4[0];
-	struct usual u = {
-		.mac = mac_of(port), .addr = own->addr, .broadcast = own->broadcast
-	};
+	struct usual u = { .mac = mac_of(port), .addr = own->addr, .broadcast = own->broadcast };
 
 	u.packet.tuple.local = u.packet.tuple.peer = pv_addr_from_v4(own->addr);
 	u.packet.l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;

@@ -21,8 +21,8 @@
 #include "tcp/reset.h"
 #include "tcp/state.h"
 
-/* So many packets of a burst are looked up and acted on at a time: what is fetched for more than that
- * does not stay in the nearest cache until it is used. */
+/* So many packets of a burst are looked up and acted on at a time: what is fetched for more than
+ * that does not stay in the nearest cache until it is used. */
 enum { SPAN = 32 };
 
 static inline void
