@@ -28,6 +28,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "stats": ("pyprov.tools.stats", "what running providers count, also under a flood"),
     "replay": ("pyprov.tools.replay", "a capture into our TCP, what it sends into another"),
     "bench accept": ("pyprov.tools.bench.accept", "accepts a second on the in-memory wire"),
+    "bench model": ("pyprov.tools.bench.model", "what a larger machine would run out of first"),
     "bench memory": ("pyprov.tools.bench.memory", "bytes that a connection costs, state by state"),
     "bench compare": ("pyprov.tools.bench.compare", "the same work through the kernel"),
     "bench throughput": ("pyprov.tools.bench.throughput", "bytes a second, and what a byte costs"),

@@ -115,3 +115,31 @@ def test_accept_over_memif_has_the_server_in_another_process():
 def test_accept_over_memif_refuses_what_it_cannot_do(capsys, words):
     assert cli.main(["bench", "accept", "--wire", "memif", *words]) == 2
     assert f"--wire memif: goes with no other {words[0]} than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("cycles", "workers", "first"),
+    [(400, 1, "workers"), (400, 16, "link, in"), (4000, 16, "workers")],
+)
+def test_the_model_names_what_is_exhausted_first(capsys, cycles, workers, first):
+    words = ("--cycles", str(cycles), "--workers", str(workers), "--ghz", "2.6")
+    assert cli.main(["bench", "model", *words, "--json"]) == 0
+    resources = json.loads(capsys.readouterr().out)["resources"]
+    rates = [one["per_s"] for one in resources]
+    assert rates == sorted(rates)
+    assert resources[0]["name"] == first
+    ours = next(one["per_s"] for one in resources if one["name"] == "workers")
+    assert ours == pytest.approx(workers * 2.6e9 / cycles)  # 128 entries go evenly
+
+
+def test_the_model_counts_a_table_that_does_not_go_evenly(capsys):
+    words = ("bench", "model", "--cycles", "400", "--ghz", "3", "--json")
+    assert cli.main([*words, "--workers", "12"]) == 0
+    resources = json.loads(capsys.readouterr().out)["resources"]
+    ours = next(one["per_s"] for one in resources if one["name"] == "workers")
+    assert cli.main([*words, "--workers", "16"]) == 0
+    resources = json.loads(capsys.readouterr().out)["resources"]
+    more = next(one["per_s"] for one in resources if one["name"] == "workers")
+    assert ours / more == pytest.approx(8 / 11)  # the busiest of twelve has 11 of 128
+    assert cli.main([*words, "--workers", "0"]) == 2
+    assert cli.main(["bench", "model", "--cycles", "400"]) == 2
