@@ -176,6 +176,9 @@ test_loopback(void)
 	for (int i = 0; i < 6; i++) {
 		params.peer = pv_addr_from_v4(
 				i % 2 ? pv_hton32(0x7f000001) : pv_hton32(0x0a090002));
+		/* Both were chosen for the one before. */
+		params.local = (struct pv_addr){ 0 };
+		params.local_port = 0;
 		CHECK_EQ(pv_connect(engine, &params, &handle), 0, "connecting to ourselves");
 		CHECK((pv_status_of(engine, handle)->ready & PV_READY_WRITE) != 0 &&
 						pv_accept(engine, listener, &request, 1) == 1,
