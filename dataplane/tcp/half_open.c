@@ -4,6 +4,7 @@
 
 #include "tcp/conn.h"
 #include "tcp/syn_ack.h"
+#include "tcp/tcp.h"
 
 /* How many of the oldest of a queue are asked to make room. */
 enum { GREEDY_LOOKS = 16 };
@@ -137,6 +138,40 @@ on_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 			return;
 		}
 		due(ctx, level->queue.head);
+	}
+}
+
+/* The deadlines of a queue, as the new table has them: what they tell of the beginning stays true,
+ * and no later one comes before them. */
+static void
+retime(struct pv_ctx *ctx, struct pv_half_open_level *level, uint32_t by)
+{
+	struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+	uint32_t head = level->queue.head;
+	uint64_t due;
+
+	for (uint32_t i = head; i != PV_RECORD_NONE; i = pv_record_at(pool, i)->next)
+		pv_record_at(pool, i)->deadline += by;
+	due = pv_record_ns(pv_record_at(pool, head)->deadline, ctx->now);
+	pv_timer_arm(&ctx->wheel, &level->timer, PV_TIMER_HALF_OPEN,
+			due > ctx->now ? due : ctx->now);
+}
+
+void
+pv_tcp_configure(struct pv_ctx *ctx, const struct pv_tcp_config *config)
+{
+	uint64_t before[PV_HALF_OPEN_LEVELS];
+
+	for (uint32_t i = 0; i < PV_HALF_OPEN_LEVELS; i++)
+		before[i] = pv_half_open_rto(ctx, i);
+	ctx->tcp_config = *config;
+	for (uint32_t i = 0; i < PV_HALF_OPEN_LEVELS; i++) {
+		struct pv_half_open_level *level = &ctx->tcp->half_open.level[i];
+		uint32_t by = pv_record_ticks(pv_half_open_rto(ctx, i)) -
+			      pv_record_ticks(before[i]);
+
+		if (by != 0 && level->queue.head != PV_RECORD_NONE)
+			retime(ctx, level, by);
 	}
 }
 

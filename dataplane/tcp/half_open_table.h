@@ -25,8 +25,8 @@ pv_half_open_began(const struct pv_ctx *ctx, const struct pv_record *record)
 	return pv_record_ns(record->deadline, ctx->now) - pv_half_open_rto(ctx, 0);
 }
 
-/* To the end of a queue. A deadline before its neighbour's (the configuration changed) waits for
- * that. */
+/* To the end of a queue. A deadline before its neighbour's (by rounding, when the configuration has
+ * changed) waits for that. */
 static inline void
 pv_half_open_enqueue(struct pv_ctx *ctx, uint32_t i, uint8_t level)
 {

@@ -21,6 +21,8 @@ struct pv_request_facts;
 
 int pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_t secret[16]);
 void pv_tcp_fini(struct pv_ctx *ctx);
+/* Another [tcp] table, for what begins from now on; handshakes under way get its times. */
+void pv_tcp_configure(struct pv_ctx *ctx, const struct pv_tcp_config *config);
 void pv_tcp_reset(struct pv_ctx *ctx); /* everything gone, nothing sent; listeners stay */
 
 /* A burst of TCP packets from ip/, all owned by this worker. Parses, verifies, looks up, acts;

@@ -117,7 +117,7 @@ do_info(struct pv_worker *w, const struct pv_command *c)
 static int
 do_configure(struct pv_worker *w, const struct pv_command *c)
 {
-	w->ctx.tcp_config = *(const struct pv_tcp_config *)c->p;
+	pv_tcp_configure(&w->ctx, c->p);
 	return 0;
 }
 

@@ -5,7 +5,7 @@ import pytest
 from pyprov.core.port import OPT_MAXSEG, OPT_RATE
 from tests.proofs import proves
 from tests.python.tcp.flow import Flow, in_flight
-from tests.python.tcp.host import Host
+from tests.python.tcp.host import PORT, Host
 
 BASE = {"congestion": "newreno", "hystart": False, "mtu_probing": False, "tlp": False}
 
@@ -68,6 +68,21 @@ def test_a_connection_that_did_nothing_yet_tells_with_what_it_will_begin(base):
     after = flow.info
     for name in ("snd_cwnd", "snd_ssthresh", "srtt", "rttvar", "min_rtt", "rto", "established_ns"):
         assert getattr(before, name) == getattr(after, name), name
+
+
+@proves("U02")
+@pytest.mark.parametrize("times", [(3.0, 1.0), (1.0, 3.0)])
+def test_a_round_trip_time_outlives_a_change_of_the_configuration(times):
+    with Host(tcp=BASE | {"rto_initial": times[0]}) as host:
+        older = host.peer.tcp(PORT)
+        older.segment("S")
+        older.expect("SA")
+        host.lab.advance(0.1)
+        host.lab.configure(rto_initial=times[1])
+        assert Flow(host, rtt=0.05).info.srtt == pytest.approx(50_000, abs=200)
+        host.lab.advance(0.3)
+        older.segment("A")
+        assert host.accept().info.srtt == pytest.approx(450_000, abs=200)
 
 
 @proves("U02")
