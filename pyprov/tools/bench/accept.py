@@ -204,11 +204,8 @@ def run(arguments: argparse.Namespace) -> int:
         without = document["cycles_without_condition"]
         print(f"without condition {without:>12}   cycles; rate ratio {document['rate_ratio']}")
     if "goodput_ratio" in document:
-        flood = f", beside {document['flood_per_s']:,} of a flood a second"
-        print(
-            f"goodput           {document['goodput_ratio']:>12}   of the clients' SYNs"
-            + (flood if arguments.flood else "")
-        )
+        beside = f"beside a flood of {document.get('flood_per_s', 0):,} a second"
+        print(f"goodput           {document['goodput_ratio']:>12}   {beside}")
     print(f"latency us        {_rounded(document['latency_us'])}")
     print(f"bare spin loop us {_rounded(document['spin_us'])}")
     print(f"line rate         {document['line_rate']}")

@@ -143,3 +143,12 @@ def test_the_model_counts_a_table_that_does_not_go_evenly(capsys):
     assert ours / more == pytest.approx(8 / 11)  # the busiest of twelve has 11 of 128
     assert cli.main([*words, "--workers", "0"]) == 2
     assert cli.main(["bench", "model", "--cycles", "400"]) == 2
+
+
+def test_accept_tells_the_goodput_in_words():
+    words = ("--single-core", "--flows", "100", "--seconds", "0.2", "--rate", "10000")
+    program = "import sys; from pyprov import cli; sys.exit(cli.main())"
+    command = (sys.executable, "-c", program, "bench", "accept", *words)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=25, check=True).stdout
+    assert "beside a flood of 0 a second" in said
+    assert "latency us" in said
