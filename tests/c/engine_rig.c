@@ -162,6 +162,7 @@ client_segment(struct client *client, uint8_t *frame, uint8_t flags, const void 
 	struct pv_ip4 ip = { .src = pv_ntoh32(0),
 		.ttl = 64,
 		.proto = PV_PROTO_TCP,
+		.flags = PV_IP4_DF,
 		.total_len = (uint16_t)(PV_IP4_HDR_LEN + PV_TCP_HDR_LEN + len) };
 	struct pv_tcp_hdr tcp = { .sport = client->port,
 		.dport = client->server_port,

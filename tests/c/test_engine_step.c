@@ -95,6 +95,41 @@ test_connection(void)
 	engine_stop(engine);
 }
 
+/* Segments of odd lengths that arrive at once, then one that takes several buffers. */
+static void
+test_chains(bool coalesced)
+{
+	struct client client = { .host = 1, .port = 4000, .server_port = 80, .seq = 100 };
+	static uint8_t sent[20 * 333 + 5001], large[6000], got[sizeof(sent)];
+	struct pv_iov iov = { got, sizeof(got) };
+	struct pv_request request;
+	struct pv_engine *engine;
+	uint64_t listener;
+	size_t done = 0;
+
+	for (size_t i = 0; i < sizeof(sent); i++)
+		sent[i] = (uint8_t)(i * 7 % 251);
+	engine_config(&config, 1);
+	config.step = 1;
+	config.port[0].receive_offload = coalesced;
+	engine = engine_start(&config);
+	listener = engine_listen(engine, 80, 5);
+	connect_client(engine, &client);
+	for (; done < 20 * 333; done += 333)
+		pv_engine_inject(engine, 0, frame,
+				client_segment(&client, frame, PV_TCP_ACK, sent + done, 333));
+	pv_engine_inject(engine, 0, large,
+			client_segment(&client, large, PV_TCP_ACK, sent + done, 5001));
+	CHECK_EQ(pv_engine_step(engine, pv_engine_now(engine)), 0, "a burst goes in");
+	CHECK_EQ(engine_count(engine, "RX_COALESCED"), coalesced ? 19 : 0, "as one, or single");
+	CHECK_EQ(pv_accept(engine, listener, &request, 1), 1, "of a connection");
+	CHECK(pv_recv(engine, request.handle, &iov, 1, 0) == sizeof(sent) &&
+					memcmp(got, sent, sizeof(sent)) == 0,
+			"the stream is whole");
+	CHECK(engine_accounts(engine), "every frame ended in one counter");
+	engine_stop(engine);
+}
+
 static void
 test_time(void)
 {
@@ -278,6 +313,8 @@ main(void)
 {
 	engine_eal();
 	test_connection();
+	test_chains(false);
+	test_chains(true);
 	test_time();
 	test_workers();
 	test_loopback();
