@@ -14,7 +14,7 @@ table_size(const struct pv_flow_table *table)
 int
 pv_flow_table_init(struct pv_flow_table *table, uint64_t flows, bool huge)
 {
-	uint64_t buckets = (flows * 2 + PV_FLOW_SLOTS - 1) / PV_FLOW_SLOTS;
+	uint64_t buckets = (flows * 2 / PV_FLOW_SLOTS | 1) + 1;
 
 	*table = (struct pv_flow_table){ .buckets = (uint32_t)buckets };
 	table->bucket = pv_mem_map(table_size(table), huge);
@@ -101,8 +101,6 @@ pv_flow_squeeze_in(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
 	struct pv_flow_bucket *home = pv_flow_home(table, hash);
 	struct pv_flow_bucket *other = pv_flow_other(table, hash);
 
-	if (home == other)
-		return false;
 	if (make_room(table, home)) {
 		pv_flow_put(home, pv_flow_signature(hash), entry);
 	} else if (make_room(table, other)) {

@@ -53,8 +53,8 @@ static_assert(sizeof(struct pv_flow_bucket) == 64, "a bucket is one cache line")
 
 struct pv_flow_table {
 	struct pv_flow_bucket *bucket;
-	uint32_t buckets;
-	uint32_t used; /* slots */
+	uint32_t buckets; /* even */
+	uint32_t used;    /* slots */
 	/* where the records lie that entries point to */
 	const struct pv_pcb *pcb;
 	const struct pv_record_pool *half_open, *time_wait;
@@ -108,14 +108,15 @@ pv_flow_home(const struct pv_flow_table *table, uint32_t hash)
 	return &table->bucket[(uint64_t)hash * table->buckets >> 32];
 }
 
-/* Hardly ever the home bucket itself; home and other change places. */
+/* Home and other change places. Their sum is odd and the number of buckets even, so that they are
+ * never the same. */
 static inline struct pv_flow_bucket *
 pv_flow_other(const struct pv_flow_table *table, uint32_t hash)
 {
 	uint32_t home = (uint32_t)((uint64_t)hash * table->buckets >> 32);
 	uint32_t sum = pv_flow_signature(hash) * 0x9e3779b1u;
 
-	sum = (uint32_t)((uint64_t)sum * table->buckets >> 32);
+	sum = (uint32_t)((uint64_t)sum * table->buckets >> 32) | 1;
 	return &table->bucket[sum >= home ? sum - home : sum - home + table->buckets];
 }
 
