@@ -103,6 +103,14 @@ def fake_world():
     made.close()
 
 
+@pytest.fixture(params=[TAP])
+def tapped(request):
+    """For what needs the kernel's silence: on a tap only."""
+    made = kind_of_world(request)()
+    yield made
+    made.close()
+
+
 @pytest.fixture
 def spi(world):
     return world.spi

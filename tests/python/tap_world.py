@@ -295,13 +295,13 @@ class TapWorld(World):
         return client
 
     def serve(self, remote_port, how="accept"):
-        if how == "silence":
-            msg = "the kernel answers"
-            raise NotImplementedError(msg)
-        if how == "accept" and remote_port not in self.servers:
-            server = self.servers[remote_port] = self._socket()
-            server.bind((self.peer_address, remote_port))
-            server.listen(16)
+        if how == "refuse" or remote_port in self.servers:
+            return
+        server = self.servers[remote_port] = self._socket()
+        server.bind((self.peer_address, remote_port))
+        server.listen(0 if how == "silence" else 16)
+        if how == "silence":  # the one that it has room for keeps all others waiting
+            self._socket().connect_ex((self.peer_address, remote_port))
 
     def accepted(self, remote_port):
         self.settle()

@@ -273,3 +273,39 @@ def test_a_connection_that_was_reset_at_once_was_a_connection(fake_world):
         spi.WSPRecv(s, bytearray(1))
     with fails("EISCONN"):
         spi.WSPConnect(s, ("10.9.0.1", 81))
+
+
+# ---- to a kernel that does not answer
+
+
+def test_h02_d07_a_pending_connect_is_10035_then_10037_and_has_both_names(tapped):
+    spi = tapped.spi
+    tapped.serve(81, "silence")
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPIoctl(s, spi.FIONBIO, 1)
+    peer = (tapped.peer_address, 81)
+    with fails("EWOULDBLOCK"):
+        spi.WSPConnect(s, peer)
+    tapped.settle()
+    with fails("EALREADY"):
+        spi.WSPConnect(s, peer)
+    assert spi.WSPGetPeerName(s) == peer
+    assert spi.WSPGetSockName(s)[0] == tapped.address
+    assert spi.WSPSelect([s], [s], [s], 0) == ([], [], [])
+    with fails("EINVAL"):
+        spi.ConnectEx(s, peer, None, spi.WSAOVERLAPPED())
+
+
+def test_h08_d07_a_pending_connectex_excludes_connect_and_has_no_peer(tapped):
+    spi = tapped.spi
+    tapped.serve(81, "silence")
+    s = spi.WSPSocket(2, 1, 6)
+    spi.WSPBind(s, (tapped.address, 0))
+    peer = (tapped.peer_address, 81)
+    with fails("WSA_IO_PENDING"):
+        spi.ConnectEx(s, peer, None, spi.WSAOVERLAPPED())
+    tapped.settle()
+    with fails("EINVAL"):
+        spi.WSPConnect(s, peer)
+    with fails("ENOTCONN"):
+        spi.WSPGetPeerName(s)
