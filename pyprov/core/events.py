@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING
 
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError, is_running
+from pyprov.core.span import nanoseconds
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 
 if TYPE_CHECKING:
     from pyprov.core.port import Dataplane, Waiter
 
-_NS: int = 1_000_000_000
+_MS: int = 1_000_000
+_POLL_MOST: int = (1 << 31) - 1
 
 
 class WSAEVENT:
@@ -73,15 +75,13 @@ class WSAEVENT:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it is set (True) or so many seconds have passed (False); None: for ever."""
-        fd = self.fileno()
+        fd, span = self.fileno(), nanoseconds(timeout)
         if self._dataplane is None:
             poll = select.poll()
             poll.register(fd, select.POLLIN)
-            return bool(poll.poll(None if timeout is None else timeout * 1000))
+            return bool(poll.poll(None if span is None else min(span // _MS, _POLL_MOST)))
         try:
-            return bool(
-                self._dataplane.wait_fds([fd], None if timeout is None else round(timeout * _NS))
-            )
+            return bool(self._dataplane.wait_fds([fd], span))
         except DataplaneError as error:
             raise translate(error) from error
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError, is_running
 from pyprov.core.service import ServiceThread
+from pyprov.core.span import nanoseconds
 from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSAEINVAL
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.structs import MSG
@@ -216,7 +217,8 @@ class MessageQueue:
             queue.Empty: none came in time.
             WSAError: WSA_INVALID_HANDLE if the queue is closed.
         """
-        deadline = None if timeout is None else self._now() + round(timeout * _NS)
+        span = nanoseconds(timeout)
+        deadline = None if span is None else self._now() + span
         while True:
             fd = self.fileno()
             self._run()

@@ -15,6 +15,7 @@ from pyprov.core.blocking import BlockedCall, enter, leave, pause
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
+from pyprov.core.span import nanoseconds
 from pyprov.core.states import State
 from pyprov.winsock.codes import WSAEFAULT, WSAEINTR, WSAEINVAL, WSAENOTSOCK
 from pyprov.winsock.errors import WSAError
@@ -95,7 +96,7 @@ def _span(timeout: object) -> int | None:
         return None
     if not isinstance(timeout, (int, float)) or not math.isfinite(timeout) or timeout < 0:
         raise WSAError(WSAEINVAL, f"{timeout!r} is no timeout")
-    return round(timeout * _NS)
+    return nanoseconds(timeout)
 
 
 def _look(control: Control, asked: _Asked) -> Sets:

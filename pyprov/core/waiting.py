@@ -8,7 +8,8 @@ from pyprov.core.apc import own
 from pyprov.core.events import WSAEVENT
 from pyprov.core.failure import translate
 from pyprov.core.port import DataplaneError
-from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER, WSAEINVAL
+from pyprov.core.span import nanoseconds
+from pyprov.winsock.codes import WSA_INVALID_HANDLE, WSA_INVALID_PARAMETER
 from pyprov.winsock.constants import (
     WSA_MAXIMUM_WAIT_EVENTS,
     WSA_WAIT_EVENT_0,
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pyprov.core.control import Control
-
-_NS = 1_000_000_000
 
 
 def wait_for_events(
@@ -95,14 +94,8 @@ def deadline_in(control: Control, timeout: object) -> int | None:
     Raises:
         WSAError: WSAEINVAL for what is no time.
     """
-    if timeout is None:
-        return None
-    if not isinstance(timeout, (int, float)) or not timeout >= 0:
-        raise WSAError(WSAEINVAL, f"{timeout!r} is no number of seconds")
-    try:
-        return control.dataplane.now() + round(timeout * _NS)
-    except OverflowError:
-        return None
+    span = nanoseconds(timeout)
+    return None if span is None else control.dataplane.now() + span
 
 
 def _sequence(events: object) -> Sequence[object]:

@@ -56,6 +56,7 @@ abi.check(ffi, lib)
 _REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
+_POLL_MOST: Final = (1 << 31) - 1  # milliseconds of one poll
 _NONE: Final = -1
 _PORTS: Final = 8
 _FRAME_SIZE: Final = 65536 + 64
@@ -477,13 +478,16 @@ class EngineDataplane:
                 poll.register(fd, select.POLLIN)
             while True:
                 left = None if end is None else max(end - time.monotonic_ns(), 0) / 1e6
-                ready = {fd for fd, _ in poll.poll(left)}
+                ready = {fd for fd, _ in poll.poll(left and min(left, _POLL_MOST))}
                 if stopping.fd in ready:
                     raise DataplaneError(-errno.ESHUTDOWN, "wait_fds")
                 found = [fd for fd in fds if fd in ready]
-                if found or signals.fd not in ready:
+                if found:
                     return found
-                signals.take()
+                if signals.fd in ready:
+                    signals.take()
+                elif left is not None and left <= _POLL_MOST:
+                    return []
 
     def start_service(self, function: Callable[[], None], name: str) -> None:
         threading.Thread(target=until_stop(function), name=name, daemon=True).start()

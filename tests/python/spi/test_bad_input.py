@@ -208,3 +208,36 @@ def test_any_object_with_memory_is_a_buffer(world):
     assert into.tobytes() == bytes(range(1, 9))
     assert spi.WSPSend(s, into) == 8
     assert client.received == bytes(range(1, 9))
+
+
+@pytest.mark.parametrize("bad", ["x", -1, -1.5, [], b"", 1j, float("nan")], ids=repr)
+def test_what_is_no_time_is_10022(world, bad):
+    spi = world.spi
+    s, _ = world.pair()
+    calls = (
+        lambda: spi.WSPSelect([s], None, None, bad),
+        lambda: spi.MessageQueue().get(bad),
+        lambda: spi.CompletionPort().get(bad),
+        lambda: spi.WSACreateEvent().wait(bad),
+        lambda: spi.WSAEVENT().wait(bad),
+    )
+    for call in calls:
+        with fails("EINVAL"):
+            call()
+
+
+@pytest.mark.parametrize("seconds", [1e300, 2**64, 9e9, 2**33])
+def test_a_time_beyond_all_clocks_is_for_ever(world, seconds):
+    spi = world.spi
+    s, client = world.pair()
+    event = spi.WSACreateEvent()
+    jobs = [
+        world.spawn(spi.WSPSelect, [s], None, None, seconds),
+        world.spawn(event.wait, seconds),
+    ]
+    world.advance(0.1)
+    client.send(b"x")
+    event.set()
+    world.advance(0.1)
+    assert jobs[0].result() == ([s], [], [])
+    assert jobs[1].result() is True
