@@ -25,7 +25,8 @@ connect_to(struct pv_engine *engine, uint16_t port)
 	int rc = pv_connect(engine, &params, &handle);
 
 	for (int i = 0; rc == 0 && i < 5000; i++) {
-		if ((pv_status_of(engine, handle)->ready & PV_READY_WRITE) != 0)
+		if ((__atomic_load_n(&pv_status_of(engine, handle)->ready, __ATOMIC_ACQUIRE) &
+				    PV_READY_WRITE) != 0)
 			return handle;
 		poll(NULL, 0, 1);
 	}

@@ -15,6 +15,7 @@ from pyprov.core import port
 from pyprov.core.port import ConnectParams, DataplaneError, ListenParams
 from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
+from tests.python.live import PATIENCE
 
 SECOND = 1_000_000_000
 TABLES = {
@@ -46,13 +47,13 @@ def listener(plane):
 
 def connect(plane, host="10.9.0.2"):
     handle = plane.connect(ConnectParams(peer=port.pack_address(host), peer_port=80))
-    assert plane.thread_waiter().wait_for(handle, port.READY_CONNECT, SECOND)
+    assert plane.thread_waiter().wait_for(handle, port.READY_CONNECT, PATIENCE * SECOND)
     assert plane.status(handle).error == 0
     return handle
 
 
 def accept(plane, listener):
-    assert plane.thread_waiter().wait_for(listener, port.READY_ACCEPT, SECOND)
+    assert plane.thread_waiter().wait_for(listener, port.READY_ACCEPT, PATIENCE * SECOND)
     return plane.accept(listener).handle
 
 
@@ -62,7 +63,7 @@ def receive(plane, handle, size):
         n = plane.recv(handle, buffer)
         if n is None:
             wanted = port.READY_READ | port.READY_ERROR
-            assert plane.thread_waiter().wait_for(handle, wanted, SECOND)
+            assert plane.thread_waiter().wait_for(handle, wanted, PATIENCE * SECOND)
         else:
             assert n > 0
             got += buffer[:n]
@@ -74,7 +75,7 @@ def send(plane, handle, data):
     while left:
         n = plane.send(handle, left)
         if n is None:
-            assert plane.thread_waiter().wait_for(handle, port.READY_WRITE, SECOND)
+            assert plane.thread_waiter().wait_for(handle, port.READY_WRITE, PATIENCE * SECOND)
         else:
             left = left[n:]
 
@@ -105,7 +106,7 @@ def test_a_connection_can_begin_at_any_port_of_ours(plane, listener):
         handle = plane.connect(
             ConnectParams(peer=port.pack_address("10.9.0.2"), peer_port=80, local_port=local_port)
         )
-        assert plane.thread_waiter().wait_for(handle, port.READY_CONNECT, 10 * SECOND)
+        assert plane.thread_waiter().wait_for(handle, port.READY_CONNECT, PATIENCE * SECOND)
         assert plane.status(handle).error == 0
         assert plane.info(handle).local_port == local_port
 

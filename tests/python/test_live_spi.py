@@ -117,8 +117,9 @@ def test_a_fin_is_not_acknowledged_because_what_was_before_it_is(spi, listener):
         near, far = pair(spi, listener)
         spi.WSPSend(near, b"x")
         handle = spi._find(near)[1].handle
-        assert plane.thread_waiter().wait_for(handle, port.READY_SENT, PATIENCE * 10**9)
         status = plane.status(handle)
+        while not status.ready & port.READY_SENT:
+            plane.thread_waiter().wait_for(handle, port.READY_SENT, PATIENCE * 10**9)
         plane.shutdown_send(handle)
         assert not status.ready & port.READY_SENT or port.has_finished(status)
         while not port.has_finished(status):
