@@ -38,9 +38,12 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.get_ident() == _MAIN.ident:
             readable, writable = _pipe.ends()
-            # From here on a byte comes; a signal before is handled as this call returns.
+            # From here on a byte comes.
             self._previous = signal.set_wakeup_fd(writable, warn_on_full_buffer=False)
             self.fd = readable
+            # This call handles a signal that came before. The interpreter itself does not look
+            # when it was another thread that the signal interrupted.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
         return self
 
     def __exit__(
