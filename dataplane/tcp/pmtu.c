@@ -17,7 +17,7 @@ enum {
 	MTU_MIN_V4 = 68,        /* RFC 791: less is a lie */
 	MTU_FLOOR_V4 = 552,     /* less than that is not adopted */
 	MTU_FLOOR_V6 = 1280,    /* RFC 8201 4 */
-	BLACK_HOLE_BACKOFF = 3, /* retransmissions of a full segment */
+	BLACK_HOLE_BACKOFF = 3, /* retransmissions of a segment that may be too big */
 	PROBE_STEP = 16,        /* the search ends when so little can be won */
 	PROBE_FOLLOWERS = 4,    /* segments behind a probe, which show its loss */
 	PROBE_PAUSE_MS = 1000,  /* after one that told nothing */
@@ -38,10 +38,17 @@ option_space(const struct pv_pcb *pcb)
 	return (pcb->flags & PV_PCB_TIMESTAMPS) != 0 ? PV_TCP_SPACE_TS : 0;
 }
 
+/* Of the packet that carries so much. */
+static uint32_t
+mtu_of(const struct pv_pcb *pcb, uint32_t mss)
+{
+	return mss + option_space(pcb) + fixed_headers(pcb);
+}
+
 static uint32_t
 mtu_in_use(const struct pv_pcb *pcb)
 {
-	return pcb->snd_mss + option_space(pcb) + fixed_headers(pcb);
+	return mtu_of(pcb, pcb->snd_mss);
 }
 
 uint32_t
@@ -257,7 +264,7 @@ too_big(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *erro
 	if (pv_unlikely(d->probe_mss != 0))
 		probe_too_big(ctx, pcb, mtu);
 	/* Larger segments have arrived: wait whether they still do (RFC 5927 7.2). */
-	if (d->max_acked != 0 && d->max_acked + option_space(pcb) + fixed_headers(pcb) > mtu)
+	if (d->max_acked != 0 && mtu_of(pcb, d->max_acked) > mtu)
 		d->mtu_claim = mtu;
 	else
 		lower(ctx, pcb, mtu);
@@ -290,25 +297,41 @@ pv_conn_icmp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error 
 	return true;
 }
 
+/* Also what the window or the end of the data keeps below a full segment may be too big, but for
+ * what nearly every path carries. When the path was only dead for a while nothing is known: the
+ * search goes up to what was in use. */
+static void
+suspect_black_hole(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t len = pv_rtx_len(d->rtx.first), sent;
+	bool full = len >= pcb->snd_mss;
+
+	sent = mtu_of(pcb, full ? pcb->snd_mss : len);
+	if (!d->config->mtu_probing || d->backoff < BLACK_HOLE_BACKOFF ||
+			sent <= (pcb->is_v4 && full ? MTU_FLOOR_V4 : MTU_FLOOR_V6))
+		return;
+	pv_count(&ctx->counters, PV_C_BLACK_HOLE);
+	if (d->backoff == BLACK_HOLE_BACKOFF || d->mss_bad == 0)
+		d->mss_bad = pcb->snd_mss;
+	d->probe_ms = pv_ms(ctx->now);
+	lower(ctx, pcb, plateau_below(sent));
+}
+
 void
 pv_pmtu_timeout(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pcb->data;
-	uint32_t in_use = mtu_in_use(pcb), known = pv_ip_mtu(ctx, &pcb->tuple.peer);
+	uint32_t known = pv_ip_mtu(ctx, &pcb->tuple.peer);
 
 	if (d->probe_mss != 0)
 		pv_pmtu_probe_void(ctx, pcb);
 	if (d->mtu_claim != 0) {
 		lower(ctx, pcb, d->mtu_claim);
-	} else if (known < in_use) {
+	} else if (known < mtu_in_use(pcb)) {
 		set_mss(pcb, known);
-	} else if (d->config->mtu_probing && d->backoff >= BLACK_HOLE_BACKOFF &&
-			pv_rtx_len(d->rtx.first) >= pcb->snd_mss &&
-			in_use > (pcb->is_v4 ? MTU_FLOOR_V4 : MTU_FLOOR_V6)) {
-		pv_count(&ctx->counters, PV_C_BLACK_HOLE);
-		d->mss_bad = pcb->snd_mss;
-		d->probe_ms = pv_ms(ctx->now);
-		lower(ctx, pcb, plateau_below(in_use));
+	} else {
+		suspect_black_hole(ctx, pcb);
 	}
 }
 

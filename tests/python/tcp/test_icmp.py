@@ -417,10 +417,13 @@ def test_while_such_segments_arrive_the_message_is_not_believed(host, v6):
 
 @v4_and_v6
 @proves("Q14")
-def test_a_black_hole_is_got_around(host, v6):
-    """Segments larger than 1300 vanish without a word."""
+@pytest.mark.parametrize(("size", "window"), [(20_000, 65_535), (1400, 65_535), (5000, 1400)])
+def test_a_black_hole_is_got_around(host, v6, size, window):
+    """Segments larger than 1300 vanish without a word, full ones, the last, or all of a window."""
     end, app = host.connection(options=PLAIN, v6=v6)
-    data = bytes(i % 251 for i in range(20_000))
+    end.window = window
+    end.segment("A")
+    data = bytes(i % 251 for i in range(size))
     app.send(data)
     start, got = end.ack, b""
     for _ in range(400):
