@@ -124,6 +124,8 @@ conclude(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 		report_end(ctx, pcb, error);
 	if (pv_unlikely((pcb->flags & PV_PCB_COOKIE) != 0))
 		pv_ended_note(ctx->tcp, pcb->hash, pcb->iss);
+	else if (pv_unlikely((pcb->flags & PV_PCB_HELD) != 0))
+		pv_ended_note(ctx->tcp, pcb->hash, pcb->irs);
 	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
 }
 

@@ -39,7 +39,7 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_held *held,
 {
 	const struct pv_tcp_config *config = &ctx->tcp_config;
 
-	pcb->flags = PV_PCB_QUEUED | (uint32_t)held->agreed >> FLAGS_SHIFT |
+	pcb->flags = PV_PCB_QUEUED | PV_PCB_HELD | (uint32_t)held->agreed >> FLAGS_SHIFT |
 		     (config->nagle ? 0 : PV_PCB_NODELAY) | (held->speaks ? PV_PCB_EXCHANGE : 0);
 	pcb->listener = listener->index;
 	pcb->iss = pcb->snd_una = held->iss;

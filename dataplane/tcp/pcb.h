@@ -85,7 +85,8 @@ enum pv_pcb_flags {
 	PV_PCB_DETACHED = 1u << 22,   /* an orphan that nobody has closed */
 	PV_PCB_MSS_SAID = 1u << 23,   /* snd_mss is what the peer's SYN said, rcv_mss unknown: see
 					 pv_pmtu_settle */
-				      /* bits 24..31: free for tcp/ files */
+	PV_PCB_HELD = 1u << 24,       /* it came by a verdict on its SYN */
+				      /* bits 25..31: free for tcp/ files */
 };
 
 struct pv_conn_data;

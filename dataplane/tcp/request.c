@@ -86,7 +86,13 @@ hold(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
 	struct pv_request request;
 	struct pv_held *held;
 	bool proven;
-	enum pv_counter refused = find_place(ctx, packet, listener, &proven);
+	enum pv_counter refused;
+
+	if (pv_ended_is(ctx->tcp, packet->hash, packet->seq)) {
+		pv_reset_refuse(ctx, packet);
+		return PV_C_TCP_SYN_HELD_OVER;
+	}
+	refused = find_place(ctx, packet, listener, &proven);
 
 	if (refused != 0)
 		return refused;

@@ -37,10 +37,12 @@ struct pv_burst_requests {
 
 #define PV_ENDED 16384
 
-/* A connection that came by cookie and left no TIME-WAIT: its ACK, should it come again, does not
- * open it again. In a table by hash, where later ones push out earlier ones. */
+/* A connection that came by cookie, or by a verdict on its held SYN, and left no TIME-WAIT: its ACK
+ * or SYN, should it come again, does not open it again. In a table by hash, where later ones push
+ * out earlier ones. */
 struct pv_ended {
-	uint32_t hash, iss;
+	uint32_t hash;
+	uint32_t number; /* cookie: our ISS; held: the peer's */
 };
 
 struct pv_tcp {
@@ -83,17 +85,17 @@ pv_listener_has_room(struct pv_ctx *ctx, struct pv_listener *listener)
 }
 
 static inline void
-pv_ended_note(struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
+pv_ended_note(struct pv_tcp *tcp, uint32_t hash, uint32_t number)
 {
-	tcp->ended[hash % PV_ENDED] = (struct pv_ended){ hash, iss };
+	tcp->ended[hash % PV_ENDED] = (struct pv_ended){ hash, number };
 }
 
 static inline bool
-pv_ended_is(const struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
+pv_ended_is(const struct pv_tcp *tcp, uint32_t hash, uint32_t number)
 {
 	const struct pv_ended *ended = &tcp->ended[hash % PV_ENDED];
 
-	return pv_unlikely(ended->hash == hash && ended->iss == iss);
+	return pv_unlikely(ended->hash == hash && ended->number == number);
 }
 
 /* The same SYN came again, and is answered alike. */
@@ -101,7 +103,7 @@ static inline void
 pv_ended_forget(struct pv_tcp *tcp, uint32_t hash, uint32_t iss)
 {
 	if (pv_ended_is(tcp, hash, iss))
-		tcp->ended[hash % PV_ENDED].iss = ~iss;
+		tcp->ended[hash % PV_ENDED].number = ~iss;
 }
 
 static inline uint32_t

@@ -214,3 +214,31 @@ def test_deferred_requests_are_offered_again_with_their_data(ends):
     job.result()
     assert [data for data, _ in ends.seen] == [b"patient"] * 2
     assert bytes(callee_data) == b"welcome"
+
+
+@conditional
+def test_the_syn_of_an_accepted_connection_that_was_reset_asks_nobody_again(ends):
+    spi = ends.server
+    s = ends.socket()
+    job = ends.two.spawn(ends.connect, s, b"once")
+    conn, peer = spi.WSPAccept(ends.listener, ends.condition())
+    job.result()
+    (syn,) = [f for _, f in ends.two.a.collect() if f[12:14] == b"\x08\x00" and f[47] & 0x02]
+    spi.WSPSetSockOpt(conn, spi.SOL_SOCKET, spi.SO_LINGER, spi.LINGER(1, 0))
+    spi.WSPCloseSocket(conn)
+    ends.two.advance(0.1)
+    ends.two.b.inject(syn)
+    ends.two.advance(0.1)
+    spi.WSPIoctl(ends.listener, spi.FIONBIO, 1)
+    with fails("EWOULDBLOCK"):
+        spi.WSPAccept(ends.listener, ends.condition())
+    assert ends.two.b.dataplane.counters()["TCP_SYN_HELD_OVER"] == 1
+    # Another connection between the same two ports is another matter.
+    ends.client.WSPCloseSocket(s)
+    again = ends.socket()
+    ends.client.WSPBind(again, peer)
+    job = ends.two.spawn(ends.connect, again, b"twice")
+    ends.two.advance(0.1)
+    spi.WSPAccept(ends.listener, ends.condition())
+    job.result()
+    assert [data for data, _ in ends.seen] == [b"once", b"twice"]
