@@ -7,7 +7,7 @@ import pytest
 from tests.python.tcp.ends import Story
 
 SEEDS = 50
-MANY = 2000
+MANY = 4000
 PARTS = 20
 
 
