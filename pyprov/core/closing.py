@@ -103,8 +103,7 @@ def close(control: Control, s: int, socket: Socket) -> None:
         WSAError: WSAEWOULDBLOCK for a non-blocking socket that would linger (nothing is done),
             WSAENOTSOCK if another thread was faster.
     """
-    linger = socket.options.linger
-    on, seconds = linger.l_onoff, linger.l_linger
+    on, seconds = socket.options.linger
     if on and socket.state is _CONNECTING:
         poll_connect(control, socket)
     span = seconds if on and socket.state is _CONNECTED else 0

@@ -17,8 +17,9 @@ Errors: every method raises `DataplaneError` with the negative errno. "Nothing a
 error: `send` and `recv` then return None.
 
 Threads: every method is safe from any thread. Methods that block say so; they release the GIL, let
-Ctrl-C through, and end early where it is said. Hold no lock of your own while you call one of them:
-in a lab the thread that would give it back does not run before this one blocks.
+Ctrl-C through, and end early where it is said. Those that each connection or transfer costs end at
+once and keep it (accept, send, recv, close ...). Hold no lock of your own while you call one of
+them: in a lab the thread that would give it back does not run before this one blocks.
 """
 
 from __future__ import annotations

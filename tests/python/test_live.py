@@ -1,5 +1,6 @@
 """Live engines: worker threads, real time, doorbells. No device: a host talks to itself."""
 
+import contextlib
 import errno
 import os
 import signal
@@ -229,6 +230,42 @@ def test_no_signal_is_lost_on_the_way_into_a_wait(plane, listener):
             assert waiter.wait_for(listener, port.READY_ACCEPT) == 0
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+def test_calls_that_end_at_once_keep_other_python_threads_waiting(plane, listener):
+    """Another thread runs whenever it may, and does not get to: nobody is sent to sleep."""
+    turns, over = 0, threading.Event()
+
+    def run():
+        nonlocal turns
+        while not over.is_set():
+            turns += 1
+            time.sleep(0)
+
+    waiter, handle, record = plane.thread_waiter(), connect(plane), bytearray(1)
+    other = threading.Thread(target=run)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # seconds: who has the interpreter keeps it unless he gives it up
+    try:
+        other.start()
+        while turns < 1:
+            time.sleep(0)
+        seen = turns
+        for _ in range(2000):
+            plane.accept(listener)
+            plane.status(handle)
+            plane.send(handle, b"")
+            plane.recv(handle, record)
+            waiter.watch(handle, port.READY_READ)
+            waiter.take()
+            waiter.ring()
+            with contextlib.suppress(DataplaneError):
+                plane.close(0)
+        assert turns == seen
+    finally:
+        over.set()
+        sys.setswitchinterval(before)
+        other.join()
 
 
 def test_an_exception_from_a_signal_ends_the_wait_and_leaves_nothing(plane, listener):
