@@ -38,7 +38,7 @@ _ECHO_PORT: Final = 7
 _PER_PORT: Final = 20_000  # connections to one echo port
 _WINDOW: Final = 512
 # For a server that is to be cheap: its worker gathers what comes instead of looking for it.
-_THRIFTY: Final = {"poll": "adaptive", "idle_turns": 20, "nap_us": 100, "nap_max_us": 200}
+_THRIFTY: Final = {"poll": "adaptive", "idle_turns": 4, "nap_us": 200, "nap_max_us": 1000}
 
 
 @contextmanager
