@@ -38,11 +38,16 @@ if TYPE_CHECKING:
 
 
 class Changes:
-    """Those of one provider; its fields are under `Control.lock`."""
+    """Those of one provider; its fields are under `Control.lock`.
 
-    __slots__ = ("_armed", "_blocked", "_requests", "_seen")
+    Attributes:
+        asked: somebody has asked, and may have to be forgotten.
+    """
+
+    __slots__ = ("_armed", "_blocked", "_requests", "_seen", "asked")
 
     def __init__(self) -> None:
+        self.asked = False
         self._seen: int | None = None  # changes of the engine's addresses
         self._armed: dict[int, list[Socket]] = {}
         self._blocked: dict[int, list[BlockedCall]] = {}
@@ -60,6 +65,7 @@ class Changes:
                 non-blocking, WSAEINTR.
         """
         control, socket, request = call.control, call.socket, call.request
+        self.asked = True
         try:
             self._look(control)
         except DataplaneError as error:
@@ -124,8 +130,6 @@ class Changes:
 
     def drop(self, control: Control, socket: Socket, *, silent: bool) -> None:
         """A socket is given up: what it asked for ends."""
-        if not self._armed and not self._requests:
-            return
         with control.lock:
             for armed in self._armed.values():
                 if socket in armed:

@@ -10,7 +10,7 @@ from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.lanes import cancel_all
 from pyprov.core.notification import forget
-from pyprov.core.port import DataplaneError
+from pyprov.core.port import CLOSE_ABORT, CLOSE_GRACEFUL, DataplaneError
 from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
@@ -111,21 +111,27 @@ def close(control: Control, s: int, socket: Socket) -> None:
         raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")
     _, last = control.sockets.remove(s)
     if last:
-        release(control, socket, abort=bool(on and not seconds), linger_ns=span * _NS)
+        how = CLOSE_ABORT if on and not seconds else CLOSE_GRACEFUL
+        release(control, socket, how, span * _NS)
     upcalls = control.upcalls
     if upcalls.WPUCloseSocketHandle is not upcalls.own_close:
         upcalls.WPUCloseSocketHandle(s)
 
 
 def release(
-    control: Control, socket: Socket, *, abort: bool, linger_ns: int = 0, silent: bool = False
+    control: Control,
+    socket: Socket,
+    how: int = CLOSE_ABORT,
+    linger_ns: int = 0,
+    *,
+    silent: bool = False,
 ) -> None:
     """Let go of all that a socket holds, and end the calls that wait on it.
 
     Args:
         control: the provider's state.
         socket: what nobody can reach by a SOCKET any more.
-        abort: reset its connection instead of closing it in good order.
+        how: CLOSE_*, for its connection.
         linger_ns: so long to wait until the peer has acknowledged all; then it is reset.
         silent: nobody is told of the end of its overlapped requests.
     """
@@ -138,15 +144,15 @@ def release(
         of_group = None if socket.group is None else control.groups.leave(socket)
         if socket.events is not None:
             forget(socket)
-    qos.forget(control, socket)
     if of_group is not None:
         control.ledger.release(of_group)
-    if socket.blocked:
-        interrupt(control, socket)
-    control.changes.drop(control, socket, silent=silent)
-    if socket.lanes is not None:
-        cancel_all(control, socket, silent=silent)
-        control.service.forget(handle)
+    if (
+        socket.blocked
+        or socket.lanes is not None
+        or socket.qos is not None
+        or control.changes.asked
+    ):
+        _end_calls(control, socket, handle, silent=silent)
     if not handle:
         return
     try:
@@ -154,10 +160,21 @@ def release(
             control.dataplane.listener_close(handle)
         else:
             if linger_ns and not _linger(control, handle, linger_ns):
-                abort = True
-            control.dataplane.close(handle, port.CLOSE_ABORT if abort else port.CLOSE_GRACEFUL)
+                how = CLOSE_ABORT
+            control.dataplane.close(handle, how)
     except DataplaneError:
         return  # it has gone by itself
+
+
+def _end_calls(control: Control, socket: Socket, handle: int, *, silent: bool) -> None:
+    """Give back what was reserved, and end what waits for the socket; few have any of it."""
+    qos.forget(control, socket)
+    if socket.blocked:
+        interrupt(control, socket)
+    control.changes.drop(control, socket, silent=silent)
+    if socket.lanes is not None:
+        cancel_all(control, socket, silent=silent)
+        control.service.forget(handle)
 
 
 def _linger(control: Control, handle: int, span_ns: int) -> bool:

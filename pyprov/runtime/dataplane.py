@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 abi.check(ffi, lib)
 
 _REQUEST: Final = struct.Struct("<Q16s16sHHIQII")
+# What each accepted connection costs, without a look for it each time.
+_accept: Final = lib.pv_accept
+_close: Final = lib.pv_close
+_new_tuple: Final = tuple.__new__
 _ERROR_SIZE: Final = 512
 _FOREVER: Final = -1
 _POLL_MOST: Final = (1 << 31) - 1  # milliseconds of one poll
@@ -257,8 +261,8 @@ class EngineDataplane:
         except IndexError:
             record = ffi.new("struct pv_request *")
             memory = ffi.buffer(record)
-        count = lib.pv_accept(self.engine, listener, record, 1)
-        request = tuple.__new__(Request, _REQUEST.unpack(memory)) if count == 1 else None
+        count = _accept(self.engine, listener, record, 1)
+        request = _new_tuple(Request, _REQUEST.unpack(memory)) if count == 1 else None
         self._spare_records.append((record, memory))
         if count < 0:
             raise DataplaneError(count, "accept")
@@ -364,7 +368,7 @@ class EngineDataplane:
         check(lib.pv_shutdown_receive(self.engine, handle), "shutdown_receive")
 
     def close(self, handle: int, how: int = CLOSE_GRACEFUL) -> None:
-        result = lib.pv_close(self.engine, handle, how)
+        result = _close(self.engine, handle, how)
         if result < 0:
             raise DataplaneError(result, "close")
 

@@ -41,13 +41,11 @@ class AllCalls(
 ):
     """All groups of calls together; constants and classes can be read through it."""
 
-    if not TYPE_CHECKING:
 
-        def __getattr__(self, name: str) -> object:
-            """Return what `pyprov.spi` has under this name."""
-            if name.startswith("_"):
-                raise AttributeError(name)
-            return getattr(constants, name)
+# As members: a `__getattr__` would slow each look at any member, and with it all calls.
+for _name, _value in vars(constants).items():
+    if not _name.startswith("_") and not hasattr(AllCalls, _name):
+        setattr(AllCalls, _name, staticmethod(_value))
 
 
 class Provider(AllCalls):

@@ -134,7 +134,7 @@ class StartupCalls(Calls):
 
     def _finish(self, control: Control) -> None:
         for socket in control.sockets.clear():
-            release(control, socket, abort=True, silent=True)
+            release(control, socket, silent=True)
         with control.lock:
             control.tickets.clear()
         control.service.end()
