@@ -15,7 +15,7 @@
 #include "api/telemetry.h"
 #include "api/wire.h"
 #include "bridge/waiter.h"
-#include "io/device.h"
+#include "io/hotplug.h"
 #include "io/handover.h"
 #include "io/pool.h"
 #include "io/step.h"
@@ -41,9 +41,7 @@ pv_engine_usable(const struct pv_engine *engine)
 	return atomic_load_explicit(&engine->stopped, memory_order_acquire) ? -ESHUTDOWN : 0;
 }
 
-/* ---- commands
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static bool
 anything_pending(const struct pv_engine *engine)
@@ -137,8 +135,7 @@ pv_engine_ask(struct pv_engine *engine, int worker, const struct pv_command *com
 	return rc != 0 ? rc : atomic_load(&answer.error);
 }
 
-/* ---- start and stop
- * -------------------------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------- */
 
 static int
 check(const struct pv_config *c, char *err, size_t cap)
@@ -161,7 +158,7 @@ largest_frame(const struct pv_config *c)
 	uint32_t frame = 0;
 
 	for (uint16_t i = 0; i < c->n_port; i++) {
-		uint32_t needed = pv_device_frame(&c->port[i]);
+		uint32_t needed = pv_hotplug_frame(&c->port[i]);
 
 		frame = frame > needed ? frame : needed;
 	}
@@ -400,8 +397,7 @@ pv_engine_stop(struct pv_engine *e, uint64_t flush_ns)
 	return 0;
 }
 
-/* ---- time, step mode
- * ------------------------------------------------------------------------------------------- */
+/* ---- time, step mode ------------------------------------------------------------------------- */
 
 uint64_t
 pv_engine_now(struct pv_engine *e)

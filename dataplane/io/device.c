@@ -14,19 +14,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <rte_dev.h>
-#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_mempool.h>
 
 #include "base/check.h"
+#include "io/driver_log.h"
+#include "io/hotplug.h"
 #include "io/refusal.h"
 
-#define ETH_MTU         1500
-#define ETH_HEADER      14
-#define PACKET_HEADER   32
-#define PAGE            4096
 #define DESCRIPTORS_MIN 64
 #define DESCRIPTORS_MAX 1024
 /* As pv_tcp_owner spreads tuples. */
@@ -41,133 +37,12 @@
 #define RSS_KEY_MAX 64
 
 struct pv_device {
-	char name[RTE_DEV_NAME_MAX_LEN];
-	bool is_virtual, is_tap, is_socket;
-	bool attached;
+	struct pv_hotplug plug;
 	int wake_fd[PV_MAX_WORKERS]; /* by queue; -1: none */
 	bool prepare;                /* frames go through rte_eth_tx_prepare: offloads are on */
 };
 
-/* ---- attach
- * ----------------------------------------------------------------------------------------------------
- */
-
-static bool
-is_virtual(const char *device)
-{
-	return strncmp(device, "net_", 4) == 0 || strncmp(device, "virtio_user", 11) == 0;
-}
-
-static char *log_text;
-static size_t log_size;
-
-/* What the drivers say on the way goes into our own line if it fails, and nowhere else. The stream
- * is never closed: a thread of another engine may be writing to it. Returns where it went before.
- */
-static FILE *
-listen_to_log(void)
-{
-	static FILE *stream;
-	FILE *before = rte_log_get_stream();
-
-	if (stream == NULL)
-		stream = open_memstream(&log_text, &log_size);
-	if (stream != NULL) {
-		rewind(stream);
-		fflush(stream); /* log_size is 0 again */
-		rte_openlog_stream(stream);
-	}
-	return before;
-}
-
-/* The driver's last line; EAL's own come after it and say less. */
-static void
-explain(char *err, size_t cap, const char *what, int rc)
-{
-	const char *end = log_text + log_size, *line = NULL;
-	size_t len = 0;
-
-	for (const char *p = log_text; p != NULL && p < end; p++) {
-		size_t n = strcspn(p, "\n");
-
-		if (n > 0 && strncmp(p, "EAL:", 4) != 0) {
-			line = p;
-			len = n;
-		}
-		p += n;
-	}
-	snprintf(err, cap, "%s: DPDK cannot use it (%s)%s%.*s", what, rte_strerror(-rc),
-			line != NULL ? ": " : ": run `pyprov doctor`", (int)len,
-			line != NULL ? line : "");
-}
-
-static bool
-is_packet_socket(const char *device)
-{
-	return strncmp(device, "net_af_packet", 13) == 0;
-}
-
-/* A packet socket's ring is made for frames of 1,500 bytes unless it is told. Its frames are whole
- * pages here, each with a header of its own: the driver counts on it that blocks have no rest. */
-static uint32_t
-socket_frame(uint16_t mtu)
-{
-	return ((uint32_t)mtu + ETH_HEADER + PACKET_HEADER + PAGE - 1) / PAGE * PAGE;
-}
-
-uint16_t
-pv_device_frame(const struct pv_port_config *c)
-{
-	if (is_packet_socket(c->device) && c->mtu > ETH_MTU)
-		return (uint16_t)(socket_frame(c->mtu) - PACKET_HEADER);
-	return c->mtu;
-}
-
-static void
-add_frame_size(char *arguments, size_t cap, uint16_t mtu)
-{
-	size_t len = strlen(arguments);
-
-	if (mtu > ETH_MTU && strstr(arguments, "framesz=") == NULL)
-		snprintf(arguments + len, cap - len, ",framesz=%u,blocksz=%u", socket_frame(mtu),
-				socket_frame(mtu));
-}
-
-static int
-attach(const struct pv_device *device, const struct pv_port_config *c)
-{
-	const char *comma = strchr(c->device, ',');
-	char arguments[sizeof(c->device) + 40];
-
-	if (!device->is_virtual)
-		return rte_dev_probe(c->device);
-	snprintf(arguments, sizeof(arguments), "%s", comma != NULL ? comma + 1 : "");
-	if (device->is_socket)
-		add_frame_size(arguments, sizeof(arguments), c->mtu);
-	return rte_eal_hotplug_add("vdev", device->name, arguments);
-}
-
-static int
-find(struct pv_port *port, const struct pv_port_config *c, char *err, size_t cap)
-{
-	struct pv_device *device = port->device;
-	int rc;
-
-	snprintf(device->name, sizeof(device->name), "%.*s", (int)strcspn(c->device, ","),
-			c->device);
-	if (rte_eth_dev_get_port_by_name(device->name, &port->ethdev) == 0) {
-		port->ethdev = PV_NO_ETHDEV;
-		snprintf(err, cap, "%s is in use by another engine of this process", device->name);
-		return -EBUSY;
-	}
-	rc = attach(device, c);
-	device->attached = rc == 0;
-	return rc != 0 ? rc : rte_eth_dev_get_port_by_name(device->name, &port->ethdev);
-}
-
-/* ---- set up
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- set up ---------------------------------------------------------------------------------- */
 
 static void
 choose_mac(struct pv_port *port, const struct pv_port_config *config)
@@ -179,7 +54,7 @@ choose_mac(struct pv_port *port, const struct pv_port_config *config)
 		return;
 	/* On one of the kernel's interfaces its MAC stays the kernel's: frames to ours are nobody
 	 * else's then. Random, so that two processes on one bridge do not share one. */
-	if (port->device->is_virtual) {
+	if (port->device->plug.is_virtual) {
 		if (getrandom(port->facts.mac + 3, 3, 0) != 3)
 			port->facts.mac[5] ^= (uint8_t)getpid();
 	} else if (rte_eth_macaddr_get(port->ethdev, &addr) == 0) {
@@ -303,7 +178,7 @@ note_offloads(struct pv_port *port, uint64_t rx, uint64_t tx)
 	port->facts.tx_tcp_checksum = (tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0;
 	/* A tap's driver counts the link header to the MTU when it cuts, so that no full segment
 	 * passes it. */
-	if (port->facts.tx_tcp_checksum && (tx & cutting) == cutting && !port->device->is_tap)
+	if (port->facts.tx_tcp_checksum && (tx & cutting) == cutting && !port->device->plug.is_tap)
 		port->facts.tso = TSO_MAX;
 	port->device->prepare = port->facts.tx_tcp_checksum != 0;
 }
@@ -319,8 +194,8 @@ set_up(struct pv_port *port, const struct pv_config *config, struct rte_mempool 
 	if (rc != 0)
 		return rc;
 	/* Packet sockets say that they take 1,500 bytes, whatever their ring is made for. */
-	if (port->device->is_socket && conf.rxmode.mtu > ETH_MTU)
-		conf.rxmode.mtu = ETH_MTU;
+	if (port->device->plug.is_packet_socket && conf.rxmode.mtu > PV_PACKET_SOCKET_MTU)
+		conf.rxmode.mtu = PV_PACKET_SOCKET_MTU;
 	port->n_rx = queues(config->n_worker, c->queues, info.max_rx_queues);
 	port->n_tx = queues(config->n_worker, c->queues, info.max_tx_queues);
 	choose_offloads(&conf, &info, c);
@@ -355,7 +230,7 @@ signals_process(int fd)
 static void
 quieten(const struct pv_port *port)
 {
-	DIR *dir = port->device->is_tap ? opendir("/proc/self/fd") : NULL;
+	DIR *dir = port->device->plug.is_tap ? opendir("/proc/self/fd") : NULL;
 	struct dirent *entry;
 
 	while (dir != NULL && (entry = readdir(dir)) != NULL)
@@ -392,7 +267,7 @@ find_and_start(struct pv_port *port, const struct pv_config *config,
 		struct rte_mempool *const *pools, char *err, size_t cap)
 {
 	const struct pv_port_config *c = &config->port[port->index];
-	int rc = find(port, c, err, cap);
+	int rc = pv_hotplug_attach(&port->device->plug, c, &port->ethdev, err, cap);
 
 	if (rc != 0)
 		return rc;
@@ -414,15 +289,13 @@ pv_device_open(struct pv_port *port, const struct pv_config *config,
 	port->device = calloc(1, sizeof(*port->device));
 	if (port->device == NULL)
 		return -ENOMEM;
-	port->device->is_virtual = is_virtual(c->device);
-	port->device->is_socket = is_packet_socket(c->device);
-	port->device->is_tap = strncmp(c->device, "net_tap", 7) == 0;
+	port->device->plug = pv_hotplug_named(c->device);
 	err[0] = '\0';
-	log = listen_to_log();
+	log = pv_driver_log_listen();
 	rc = find_and_start(port, config, pools, err, err_cap);
 	rte_openlog_stream(log);
 	if (rc != 0 && err[0] == '\0')
-		explain(err, err_cap, port->device->name, rc);
+		pv_driver_log_explain(err, err_cap, port->device->plug.name, rc);
 	if (rc != 0)
 		pv_device_close(port);
 	return rc;
@@ -431,23 +304,10 @@ pv_device_open(struct pv_port *port, const struct pv_config *config,
 void
 pv_device_close(struct pv_port *port)
 {
-	struct pv_device *device = port->device;
-
-	if (device == NULL)
+	if (port->device == NULL)
 		return;
-	if (port->started)
-		rte_eth_dev_stop(port->ethdev);
-	if (device->attached) {
-		struct rte_eth_dev_info info;
-		int rc = port->ethdev != PV_NO_ETHDEV ? rte_eth_dev_info_get(port->ethdev, &info) :
-							-ENODEV;
-
-		if (port->ethdev != PV_NO_ETHDEV)
-			rte_eth_dev_close(port->ethdev);
-		if (rc == 0)
-			rte_dev_remove(info.device);
-	}
-	free(device);
+	pv_hotplug_detach(&port->device->plug, port->ethdev, port->started);
+	free(port->device);
 	port->device = NULL;
 	port->started = 0;
 	port->ethdev = PV_NO_ETHDEV;
@@ -469,9 +329,7 @@ pv_device_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, u
 	return rte_eth_tx_burst(port->ethdev, queue, frames, n);
 }
 
-/* ---- wake-ups
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- wake-ups -------------------------------------------------------------------------------- */
 
 int
 pv_device_wake_fd(struct pv_port *port, uint16_t queue)
@@ -485,7 +343,7 @@ pv_device_wake_arm(struct pv_port *port, uint16_t queue, int on)
 	if (port->device == NULL)
 		return -ENOTSUP;
 	/* A tap's descriptor is the queue itself: it needs no arming. */
-	if (port->device->is_tap)
+	if (port->device->plug.is_tap)
 		return 0;
 	return on ? rte_eth_dev_rx_intr_enable(port->ethdev, queue) :
 		    rte_eth_dev_rx_intr_disable(port->ethdev, queue);
@@ -497,7 +355,7 @@ pv_device_adopt(struct pv_port *port, uint16_t queue)
 	struct f_owner_ex owner = { .type = F_OWNER_TID, .pid = (pid_t)syscall(SYS_gettid) };
 	int fd;
 
-	if (port->device == NULL || !port->device->is_tap || queue >= port->n_rx)
+	if (port->device == NULL || !port->device->plug.is_tap || queue >= port->n_rx)
 		return 0;
 	fd = pv_device_wake_fd(port, queue);
 	if (fd >= 0)

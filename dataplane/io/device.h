@@ -19,8 +19,6 @@
 int pv_device_open(struct pv_port *port, const struct pv_config *config,
 		struct rte_mempool *const *pools, char *err, size_t err_cap);
 void pv_device_close(struct pv_port *port);
-/* Bytes of a frame, but for its link header, that a packet buffer for this port has room for. */
-uint16_t pv_device_frame(const struct pv_port_config *config);
 uint16_t pv_device_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n);
 /* A descriptor that becomes readable when frames arrive on a queue (rx interrupt); -1: none. */
 int pv_device_wake_fd(struct pv_port *port, uint16_t queue);
