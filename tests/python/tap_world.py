@@ -28,7 +28,7 @@ from pyprov.runtime.config import Config
 from pyprov.spi.provider import Provider
 from pyprov.winsock.errors import WSAError
 from tests.net.netns import Namespace
-from tests.python.worlds import World
+from tests.python.worlds import Client, World
 
 DEVICE = "pvspi"
 TABLES = {
@@ -116,15 +116,12 @@ class Tap:
                 return
 
 
-class TapClient:
+class TapClient(Client):
     """A socket of the kernel's, as LabClient is a connection of the other lab's."""
 
     def __init__(self, world, made, address):
-        self.world = world
+        super().__init__(world, address)
         self.socket = made
-        self.address = address
-        self.taken = bytearray()
-        self.ended = self.broken = False
 
     def send(self, data, flags=0):
         rest = memoryview(data)
@@ -156,10 +153,6 @@ class TapClient:
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.close()
 
-    def reset(self):
-        self.drain()
-        self.abort()
-
     def drain(self):
         while self.socket.fileno() >= 0 and not (self.ended or self.broken):
             try:
@@ -179,24 +172,6 @@ class TapClient:
         self.drain()
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         self.world.settle()
-
-    @property
-    def received(self):
-        self.world.settle()
-        self.drain()
-        return bytes(self.taken)
-
-    @property
-    def finished(self):
-        self.world.settle()
-        self.drain()
-        return self.ended
-
-    @property
-    def was_reset(self):
-        self.world.settle()
-        self.drain()
-        return self.broken
 
 
 class Job:

@@ -1,9 +1,10 @@
 """Two processes of ours, joined by shared memory, tell each other more than a stream."""
 
 import subprocess
-import sys
 
 import pytest
+
+from tests.python.two_processes import program
 
 CONFIG = """
 [provider]
@@ -65,28 +66,18 @@ ANSWER = "answer welcome 100 50\n"
 SAID = "asked a caller 200 100\nreceived stream\nparting goodbye\n"
 
 
-def start(folder, role, number, program, *words):
+def start(folder, role, number, text, *words):
     config = folder / f"{role}.toml"
     config.write_text(CONFIG.format(role=role, folder=folder, number=number))
-    command = [sys.executable, "-c", program, str(config), *words]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-    )
+    return program(text, config, *words, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.parametrize("conditional", ["0", "1"], ids=["default", "conditional"])
 def test_two_processes_exchange_data_in_the_handshake(tmp_path, conditional):
-    server = start(tmp_path, "server", 2, SERVER, conditional)
-    client = None
-    try:
+    with start(tmp_path, "server", 2, SERVER, conditional) as server:
         assert server.stdout.readline() == "ready\n"
-        client = start(tmp_path, "client", 1, CLIENT)
-        assert client.communicate(timeout=40)[0] == ANSWER
+        with start(tmp_path, "client", 1, CLIENT) as client:
+            assert client.communicate(timeout=40)[0] == ANSWER
         said = server.communicate(timeout=40)[0]
-        assert said == SAID
-        assert (server.returncode, client.returncode) == (0, 0)
-    finally:
-        for program in (server, client):
-            if program is not None and program.poll() is None:
-                program.kill()
-                program.wait()
+    assert said == SAID
+    assert (server.returncode, client.returncode) == (0, 0)

@@ -6,9 +6,10 @@ buffers that say how large the segments are: large receive offload.
 
 import json
 import subprocess
-import sys
 
 import pytest
+
+from tests.python.two_processes import program
 
 CONFIG = """
 [provider]
@@ -88,32 +89,22 @@ engine.stop(plane)
 )
 
 
-def start(folder, role, number, program, cut, *words):
+def start(folder, role, number, text, cut, *words):
     config = folder / f"{role}.toml"
     device = DEVICES[role].format(folder=folder)
     config.write_text(CONFIG.format(device=device, number=number, cut=cut))
-    command = [sys.executable, "-c", program, str(config), *words]
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
-    )
+    return program(text, config, *words, stdin=subprocess.PIPE)
 
 
 def carry(folder, cut, host):
     """Twenty megabytes from the driver's side to the device's: what the two ends tell."""
-    server = start(folder, "server", 2, SERVER, cut)
-    client = None
-    try:
+    with start(folder, "server", 2, SERVER, cut) as server:
         assert server.stdout.readline() == "ready\n"
-        client = start(folder, "client", 1, CLIENT, cut, host, str(SIZE))
-        received = json.loads(server.stdout.readline())
-        sent = json.loads(client.communicate("\n", timeout=20)[0])
+        with start(folder, "client", 1, CLIENT, cut, host, SIZE) as client:
+            received = json.loads(server.stdout.readline())
+            sent = json.loads(client.communicate("\n", timeout=20)[0])
         server.communicate("\n", timeout=20)
-        assert (server.returncode, client.returncode) == (0, 0)
-    finally:
-        for program in (server, client):
-            if program is not None and program.poll() is None:
-                program.kill()
-                program.wait()
+    assert (server.returncode, client.returncode) == (0, 0)
     assert received["count"] == SIZE
     assert received["digest"] == sent["digest"]
     assert received["TCP_CHECKSUM"] == 0

@@ -170,21 +170,50 @@ class FakeWorld(World):
         return self.dataplane.scheduler.spawn(function, *args)
 
 
+class Client:
+    """The far end of a connection: `drain` reads into `taken` and sets the other two."""
+
+    def __init__(self, world, address):
+        self.world = world
+        self.address = address
+        self.taken = bytearray()
+        self.ended = self.broken = False
+
+    def reset(self):
+        self.drain()
+        self.abort()
+
+    @property
+    def received(self):
+        self.world.settle()
+        self.drain()
+        return bytes(self.taken)
+
+    @property
+    def finished(self):
+        self.world.settle()
+        self.drain()
+        return self.ended
+
+    @property
+    def was_reset(self):
+        self.world.settle()
+        self.drain()
+        return self.broken
+
+
 # ---- the lab -------------------------------------------------------------------------------------
 
 # Long enough for a segment to cross the wire and for its answer to come back.
 SETTLED = 0.005
 
 
-class LabClient:
+class LabClient(Client):
     def __init__(self, world, handle, address):
-        self.world = world
+        super().__init__(world, address)
         self.dataplane = world.two.a.dataplane
         self.handle = handle
         self.status = self.dataplane.status(handle)
-        self.address = address
-        self.taken = bytearray()
-        self.ended = self.broken = False
 
     def send(self, data):
         assert self.dataplane.send(self.handle, data) == len(data)
@@ -213,10 +242,6 @@ class LabClient:
         self.dataplane.close(self.handle, port.CLOSE_ABORT)
         self.world.settle()
 
-    def reset(self):
-        self.drain()
-        self.abort()
-
     def drain(self):
         buffer = bytearray(65536)
         while not (self.ended or self.broken):
@@ -233,24 +258,6 @@ class LabClient:
 
     def acknowledge(self):
         self.world.settle()
-
-    @property
-    def received(self):
-        self.world.settle()
-        self.drain()
-        return bytes(self.taken)
-
-    @property
-    def finished(self):
-        self.world.settle()
-        self.drain()
-        return self.ended
-
-    @property
-    def was_reset(self):
-        self.world.settle()
-        self.drain()
-        return self.broken
 
 
 class LabWorld(World):

@@ -4,11 +4,10 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP
 from scapy.packet import Raw
 
-from pyprov.core import port
-from pyprov.core.port import ConnectParams, ListenParams, pack_address
 from pyprov.lab import Lab
 from tests.proofs import proves
 from tests.python.tcp.host import Host
+from tests.python.tcp.stream import carry
 
 PLAIN = [("MSS", 1460)]
 SACK = [("MSS", 1460), ("SAckOK", b"")]
@@ -211,37 +210,6 @@ def test_on_a_path_without_holes_no_segment_is_larger():
 @pytest.mark.parametrize("loss", [0, 0.01])
 def test_a_stream_through_a_narrow_wire_arrives_whole(loss):
     with Lab.pair(seed=3, mtu=1372, delay=0.01, rate=10e6, loss=loss) as two:
-        a, b = two.a.dataplane, two.b.dataplane
-        data = bytes(i * 7 % 251 for i in range(3_000_000))
-
-        def receive():
-            listener = b.listen(ListenParams(port=80))
-            b.thread_waiter().wait_for(listener, port.READY_ACCEPT)
-            handle = b.accept(listener).handle
-            got, buffer = bytearray(), bytearray(65536)
-            while (n := b.recv(handle, buffer)) != 0:
-                if n is None:
-                    b.thread_waiter().wait_for(handle, port.READY_READ | port.READY_CLOSE)
-                else:
-                    got += buffer[:n]
-            return bytes(got)
-
-        def send():
-            peer = pack_address(two.b.address)
-            handle = a.connect(ConnectParams(peer=peer, peer_port=80))
-            a.thread_waiter().wait_for(handle, port.READY_CONNECT)
-            left = memoryview(data)
-            while left:
-                n = a.send(handle, left)
-                if n is None:
-                    a.thread_waiter().wait_for(handle, port.READY_WRITE)
-                else:
-                    left = left[n:]
-            mss = a.info(handle).snd_mss
-            a.shutdown_send(handle)
-            return mss
-
-        reader, writer = two.spawn(receive), two.spawn(send)
-        assert reader.result() == data
-        assert 1320 - 16 <= writer.result() <= 1320
-        assert a.counters()["MTU_PROBES"] >= 2
+        handle = carry(two, two.b.address, bytes(i * 7 % 251 for i in range(3_000_000)))
+        assert 1320 - 16 <= two.a.dataplane.info(handle).snd_mss <= 1320
+        assert two.a.dataplane.counters()["MTU_PROBES"] >= 2
