@@ -19,9 +19,7 @@ pv_status_of(struct pv_engine *engine, uint64_t handle)
 	return pv_engine_usable(engine) == 0 ? pv_bridge_status(engine->bridge, handle) : NULL;
 }
 
-/* ---- listeners
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- listeners ------------------------------------------------------------------------------- */
 
 static int
 check_listen(const struct pv_engine *e, const struct pv_listen_params *p)
@@ -135,9 +133,7 @@ pv_defer(struct pv_engine *engine, uint64_t listener, const struct pv_request *r
 	return rc != 0 ? rc : pv_backlog_defer(engine->bridge, listener, request);
 }
 
-/* ---- connections
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static int
 connect_on(struct pv_engine *engine, uint8_t worker, struct pv_connect_params *params,
@@ -366,9 +362,7 @@ pv_connections(struct pv_engine *engine, uint64_t *handles, uint32_t n, uint64_t
 	return rc != 0 ? rc : (int)pv_bridge_connections(engine->bridge, handles, n, cursor);
 }
 
-/* ---- counters
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- counters -------------------------------------------------------------------------------- */
 
 uint32_t
 pv_counter_count(void)

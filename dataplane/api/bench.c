@@ -230,8 +230,7 @@ pv_tsc(void)
 	return rte_rdtsc();
 }
 
-/* ---- what the machine does by itself
- * --------------------------------------------------------------------------- */
+/* ---- what the machine does by itself --------------------------------------------------------- */
 
 struct bounce {
 	_Atomic uint32_t word pv_cache_aligned;

@@ -32,8 +32,7 @@ bucket_of(uint16_t port, const struct pv_addr *addr)
 	return (uint32_t)((a ^ (b >> 32)) * 0xff51afd7ed558ccd >> 40) % PV_NEIGHBOUR_BUCKETS;
 }
 
-/* ---- the table
- * ----------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 static void
 free_lists(struct pv_neighbours *neigh)
@@ -206,8 +205,7 @@ pv_neigh_reset(struct pv_ctx *ctx)
 	}
 }
 
-/* ---- asking
- * ----------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 /* On the wire where the port is ours, else its owner. `unicast`: to the address it had. */
 static void
@@ -333,8 +331,7 @@ pv_neigh_doubt(struct pv_ctx *ctx, struct pv_neighbour *n)
 		probe(ctx, n);
 }
 
-/* ---- what was heard
- * --------------------------------------------------------------------------------- */
+/* ---- what was heard -------------------------------------------------------------------------- */
 
 void
 pv_neigh_resolved(struct pv_ctx *ctx, struct pv_neighbour *n)
@@ -409,8 +406,7 @@ pv_neigh_permanent(struct pv_ctx *ctx, uint16_t port, const struct pv_neighbour_
 	n->path.resolved = 1;
 }
 
-/* ---- time
- * ------------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* TCP learns of it as of an ICMP host unreachable: the first bytes of its segment say whose it is.
  */

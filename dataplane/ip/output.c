@@ -6,8 +6,7 @@
 #include "wire/ip6.h"
 #include "wire/tcp_hdr.h"
 
-/* ---- the way to a peer
- * ----------------------------------------------------------------------------- */
+/* ---- the way to a peer ----------------------------------------------------------------------- */
 
 static struct pv_path_memo *
 memo_of(struct pv_ip *ip, const struct pv_addr *peer)
@@ -172,8 +171,7 @@ pv_ip_doubt(struct pv_ctx *ctx, const struct pv_addr *peer)
 		pv_neigh_doubt(ctx, n);
 }
 
-/* ---- checksums
- * -------------------------------------------------------------------------------------- */
+/* ---- checksums ------------------------------------------------------------------------------- */
 
 /* Over all segments of m. */
 static uint64_t
@@ -223,8 +221,7 @@ set_lengths(struct rte_mbuf *m, uint64_t link, uint64_t header)
 	m->tx_offload |= link | header << RTE_MBUF_L2_LEN_BITS;
 }
 
-/* ---- headers
- * ---------------------------------------------------------------------------------------- */
+/* ---- headers --------------------------------------------------------------------------------- */
 
 static void
 prepend_ip4(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_ip_send *how,

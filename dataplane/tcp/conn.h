@@ -21,8 +21,7 @@ struct pv_flow_place;
  * or FIN).
  */
 
-/* ---- stream side, called by the handshake side
- * ------------------------------------------------------------------- */
+/* ---- stream side, called by the handshake side ----------------------------------------------- */
 
 /* Makes ctx->conns and registers PV_TIMER_CONNECTION; before any connection exists. -ENOMEM. */
 int pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config);
@@ -53,8 +52,7 @@ void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool sen
 void pv_conn_destroy_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, int error,
 		const struct pv_flow_place *place);
 
-/* ---- handshake side, called by the stream side
- * ------------------------------------------------------------------- */
+/* ---- handshake side, called by the stream side ----------------------------------------------- */
 
 /* Control blocks by slot index; NULL: that index has none, or the handle is stale. */
 struct pv_pcb *pv_pcb_at(struct pv_ctx *ctx, uint32_t index);

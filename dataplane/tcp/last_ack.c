@@ -116,8 +116,7 @@ send(struct pv_ctx *ctx, const struct pv_record *record, uint8_t flags)
 	pv_bare_send(ctx, &bare);
 }
 
-/* ---- the FIN that begins it
- * ------------------------------------------------------------------------ */
+/* ---- the FIN that begins it ------------------------------------------------------------------ */
 
 /* Such a connection: nothing was ever sent or received on it, nor its time-outs set. */
 static inline bool
@@ -213,8 +212,7 @@ pv_last_ack_close(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_shared
 	return true;
 }
 
-/* ---- the segments behind it
- * ------------------------------------------------------------------------ */
+/* ---- the segments behind it ------------------------------------------------------------------ */
 
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, as far as the limit on such answers allows. */
 static enum pv_counter
@@ -285,8 +283,7 @@ pv_last_ack_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_reco
 	return PV_C_TCP_ACK;
 }
 
-/* ---- timers
- * ---------------------------------------------------------------------------------------- */
+/* ---- timers ---------------------------------------------------------------------------------- */
 
 /* The head of a queue is due: its FIN again, or the end. */
 static void

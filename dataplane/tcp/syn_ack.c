@@ -139,8 +139,7 @@ put_link(const struct pv_path *path, uint8_t *p)
 	return p;
 }
 
-/* ---- by form
- * -------------------------------------------------------------------------------------- */
+/* ---- by form --------------------------------------------------------------------------------- */
 
 /* False: the reply is not one of those that have a form. */
 static bool
@@ -246,8 +245,7 @@ fill6(const struct pv_ctx *ctx, const struct pv_syn_ack_form *form, const struct
 	return ip;
 }
 
-/* ---- any other way
- * -------------------------------------------------------------------------------- */
+/* ---- any other way --------------------------------------------------------------------------- */
 
 /* What the device needs to know to put the checksum in itself; the IPv4 header's is always there.
  */
