@@ -209,6 +209,12 @@ pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
 	return kept;
 }
 
+struct pv_range
+pv_reassembly_held(const struct pv_reassembly *ras, uint32_t left, uint32_t right)
+{
+	return overlap(left, right, ras->first);
+}
+
 /* The first piece of the first run goes; the next piece, if any, becomes the run. */
 static void
 drop_first(struct pv_pool *pieces, struct pv_reassembly *ras)

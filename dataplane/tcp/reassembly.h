@@ -57,6 +57,8 @@ enum pv_kept {
  * before (RFC 2883), or nothing. */
 enum pv_kept pv_reassembly_insert(struct pv_pool *pieces, struct pv_reassembly *ras,
 		const struct pv_piece *segment, struct pv_range *twice);
+/* What of [left, right), which begins before all that is held, is in the first run. */
+struct pv_range pv_reassembly_held(const struct pv_reassembly *ras, uint32_t left, uint32_t right);
 /* Appends what has become in-order to the stream, as far as `until`; returns the new RCV.NXT. What
  * the stream does not take stays. */
 uint32_t pv_reassembly_drain(struct pv_pool *pieces, struct pv_reassembly *ras,

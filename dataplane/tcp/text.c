@@ -143,7 +143,10 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	struct pv_conn_data *d = pcb->data;
 	uint64_t written = d->shared->rx.written;
 	uint32_t before = pcb->rcv_nxt;
+	struct pv_range twice = { 0 };
 
+	if (pv_unlikely(d->ooo.first != NULL))
+		twice = pv_reassembly_held(&d->ooo, p->seq, p->seq + p->payload_len);
 	if (pv_unlikely(!append(ctx, pcb, p))) {
 		p->flags &= (uint8_t)~PV_TCP_FIN;
 		pv_ack_now(ctx, pcb);
@@ -156,6 +159,8 @@ in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		d->flags |= PV_DATA_RECEIVED;
 	d->stats.bytes_received += pcb->rcv_nxt - before;
 	pv_ack_data(ctx, pcb, pcb->rcv_nxt - before);
+	if (pv_unlikely(twice.left != twice.right))
+		pv_ack_duplicate(ctx, pcb, twice.left, twice.right);
 	if (pv_unlikely(pv_seq_ge(pcb->rcv_nxt, d->tune_seq)))
 		pv_window_tune(ctx, pcb, p);
 	if (pv_unlikely((d->flags & PV_DATA_FIN_SEEN) != 0 && d->fin_seq == pcb->rcv_nxt)) {

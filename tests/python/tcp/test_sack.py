@@ -165,6 +165,18 @@ def test_a_duplicate_that_reaches_into_new_data_is_reported_in_part(host):
     assert [tuple(map(flow.by_number, block)) for block in blocks_of(segment)] == [(1, 2)]
 
 
+@layouts
+@proves("M06")
+def test_of_what_was_held_the_filling_segment_repeats_the_first_is_reported(host, stamps):
+    flow = Receiving(host, stamps=stamps)
+    for first, last in ((1, 3), (4, 5), (7, 8)):
+        flow.piece(first, last)
+    assert flow.piece(0, 6) == (6, [(1, 3), (7, 8)])
+    assert flow.piece(6, 8) == (8, [(7, 8)])
+    flow.piece(9)
+    assert flow.piece(8) == (10, [])  # it repeats nothing
+
+
 def probe_less(**tcp):
     return Host(tcp={"tlp": False, "mtu_probing": False} | tcp)
 
