@@ -168,7 +168,6 @@ void pv_tlp_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 		const struct pv_delivery *dlv);
 
 /* recovery.c */
-void pv_recovery_start(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_recovery_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 		struct pv_delivery *dlv);
 void pv_recovery_reordered(struct pv_ctx *ctx, struct pv_pcb *pcb);

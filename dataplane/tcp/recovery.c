@@ -8,8 +8,7 @@
  * -> LOSS		the retransmission timer LOSS -> OPEN		`recover` is acknowledged,
  * or the time-out was spurious
  *
- * In RECOVERY cwnd follows PRR (RFC 6937 with the bound of RFC 9937); in LOSS it grows from one
- * segment by slow start.
+ * In RECOVERY cwnd follows PRR (RFC 9937); in LOSS it grows from one segment by slow start.
  */
 #include <string.h>
 
@@ -35,22 +34,6 @@ pv_recovery_reduce(struct pv_ctx *ctx, struct pv_pcb *pcb, uint8_t ecn)
 	}
 }
 
-void
-pv_recovery_start(struct pv_ctx *ctx, struct pv_pcb *pcb)
-{
-	struct pv_conn_data *d = pcb->data;
-
-	pv_recovery_reduce(ctx, pcb, 0);
-	d->recovery = PV_RECOVERY;
-	d->recover = pcb->snd_nxt;
-	d->prr_delivered = d->prr_out = 0;
-	d->prr_flight = pv_conn_flight(pcb);
-	d->flags &= ~(uint32_t)(PV_DATA_RESCUED | PV_DATA_TLP_OPEN | PV_DATA_TLP_RESENT);
-	d->cwnd = pv_conn_pipe(pcb, d) + pcb->snd_mss; /* the first retransmission leaves at once */
-	d->stats.fast++;
-	pv_count(&ctx->counters, PV_C_TCP_FAST_RETRANSMIT);
-}
-
 /* Not more at once than a connection begins with (RFC 5681 4.3); slow start does the rest. */
 static uint32_t
 without_burst(const struct pv_pcb *pcb, uint32_t cwnd)
@@ -69,6 +52,8 @@ leave(struct pv_pcb *pcb)
 	d->dup_acks = 0;
 	if (d->recovery == PV_RECOVERY)
 		d->cwnd = without_burst(pcb, d->ssthresh);
+	else
+		d->limited_end = pcb->snd_una; /* slow start has come as far as here */
 	pv_rack_recovered(pcb);
 	d->recovery = PV_OPEN;
 	d->frto = 0;
@@ -172,7 +157,7 @@ is_partial(const struct pv_pcb *pcb, const struct pv_delivery *dlv)
 	return (pcb->flags & PV_PCB_SACK) == 0 && pcb->snd_una != dlv->una_before;
 }
 
-/* RFC 6937 3, bytes; `safe`: the ACK moved SND.UNA and showed no further loss. */
+/* RFC 9937 6, bytes; `safe`: the ACK moved SND.UNA and showed no further loss. */
 static void
 proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 {
@@ -192,11 +177,10 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 	} else {
 		uint32_t bound = d->prr_delivered > d->prr_out ? d->prr_delivered - d->prr_out : 0;
 
-		if (safe) {
-			if (bound < delivered)
-				bound = delivered;
+		if (bound < delivered)
+			bound = delivered;
+		if (safe)
 			bound += pcb->snd_mss;
-		}
 		send = d->ssthresh - pipe;
 		if (send > bound)
 			send = bound;
@@ -206,6 +190,27 @@ proportional(struct pv_pcb *pcb, const struct pv_delivery *dlv, bool safe)
 	if (send < pcb->snd_mss && (d->prr_out == 0 || is_partial(pcb, dlv)))
 		send = pcb->snd_mss;
 	d->cwnd = pipe + send > pcb->snd_mss ? pipe + send : pcb->snd_mss;
+}
+
+/* What the ACK that shows the loss delivers counts as the first of the recovery. */
+static void
+start(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_delivery *dlv)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t pipe = pv_conn_pipe(pcb, d);
+
+	pv_recovery_reduce(ctx, pcb, 0);
+	d->recovery = PV_RECOVERY;
+	d->recover = pcb->snd_nxt;
+	d->prr_delivered = d->prr_out = 0;
+	d->prr_flight = pipe + d->rtx.lost - d->rtx.retrans + dlv->delivered;
+	d->flags &= ~(uint32_t)(PV_DATA_RESCUED | PV_DATA_TLP_OPEN | PV_DATA_TLP_RESENT);
+	d->stats.fast++;
+	pv_count(&ctx->counters, PV_C_TCP_FAST_RETRANSMIT);
+	if (d->config->prr)
+		proportional(pcb, dlv, false);
+	else
+		d->cwnd = pipe + pcb->snd_mss; /* the first retransmission leaves at once */
 }
 
 /* RFC 5682 2.1 and 3.1: the first two ACKs after a time-out tell whether the flight was lost. */
@@ -246,7 +251,7 @@ settle(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_delivery *dlv, bo
 	case PV_OPEN:
 	case PV_DISORDER:
 		if (d->rtx.lost > d->rtx.retrans && !pv_pmtu_probe_lost(ctx, pcb))
-			pv_recovery_start(ctx, pcb);
+			start(ctx, pcb, dlv);
 		else
 			d->recovery = d->rtx.n_sacked != 0 || d->dup_acks != 0 ? PV_DISORDER :
 										 PV_OPEN;
@@ -294,7 +299,7 @@ pv_recovery_reordered(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pv_rack_detect(ctx, pcb);
 	if (d->recovery < PV_RECOVERY && d->rtx.lost > d->rtx.retrans) {
 		if (!pv_pmtu_probe_lost(ctx, pcb))
-			pv_recovery_start(ctx, pcb);
+			start(ctx, pcb, &nothing);
 	} else if (d->recovery == PV_RECOVERY)
 		proportional(pcb, &nothing, false);
 	pv_conn_pend(ctx, pcb);

@@ -194,6 +194,22 @@ def test_after_a_timeout_slow_start_sends_again(classic, sack):
         assert flow.cwnd == 4
 
 
+@proves("L07")
+@controllers
+@with_and_without_sack
+def test_the_ack_that_ends_a_timeout_counts_for_slow_start(congestion, sack):
+    """A window of one segment would wait for the peer's delayed ACK at each turn."""
+    with Host(tcp=CLASSIC | {"congestion": congestion}) as host:
+        flow = Flow(host, sack=sack)
+        flow.write(1)
+        assert flow.next().number == 0
+        assert flow.cwnd == 1
+        flow.ack(1)
+        assert flow.info.recovery == 0
+        assert flow.cwnd == 2
+        assert flow.write(5) == [1, 2]
+
+
 @proves("L08", "L10")
 def test_the_third_duplicate_ack_resends_at_once(classic):
     flow = Flow(classic, sack=False)

@@ -412,6 +412,21 @@ def test_in_recovery_as_much_leaves_as_ssthresh_has_of_the_flight(congestion):
 
 
 @proves("M21")
+@pytest.mark.parametrize("lost", [1, 4])
+def test_below_ssthresh_each_ack_lets_one_segment_out_from_the_first_on(lost):
+    """What the ACK brought that showed the loss counts too: the fast retransmit was its due."""
+    with Host(tcp=BASE | {"congestion": "cubic"}) as host:
+        flow = in_flight(host, 10, 0)
+        for n in (1, 2):
+            assert flow.sack(0, (lost, lost + n)) == []
+        assert flow.sack(0, (lost, lost + 3)) == [0]
+        flow.write(20)
+        due = [*range(1, lost), *range(10, 30)]
+        for n in range(lost + 4, 11):
+            assert flow.sack(0, (lost, n)) == [due.pop(0)]
+
+
+@proves("M21")
 def test_when_much_is_lost_it_rebuilds_by_slow_start(rack):
     """12 of 20 are lost: what is in flight is below ssthresh."""
     with Host(tcp=BASE | {"initial_window": 20}) as host:
