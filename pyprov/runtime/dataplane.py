@@ -104,7 +104,11 @@ class _Bell:
 
 
 def _vector(buffers: Buffers, *, writable: bool) -> tuple[Array[Iov], int, list[Pointer]]:
-    """Return the pv_iov array, its length, and what keeps the memory in place."""
+    """Return the pv_iov array, its length, and what keeps the memory in place.
+
+    Who gets that clears it after use: an error's frames would keep the caller's memory exported,
+    and Python crashes when it collects a memoryview and what exports it in one cycle.
+    """
     try:
         views = [ffi.from_buffer(buffers, require_writable=writable)]  # type: ignore[arg-type] # tried, not known
     except TypeError:
@@ -346,13 +350,19 @@ class EngineDataplane:
         return handle[0]
 
     def send(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
-        vector, n, _memory = _vector(buffers, writable=False)
-        count = lib.pv_send(self.engine, handle, vector, n, flags)
+        vector, n, memory = _vector(buffers, writable=False)
+        try:
+            count = lib.pv_send(self.engine, handle, vector, n, flags)
+        finally:
+            memory.clear()
         return None if count == -errno.EAGAIN else check(count, "send")
 
     def recv(self, handle: int, buffers: Buffers, flags: int = 0) -> int | None:
-        vector, n, _memory = _vector(buffers, writable=True)
-        count = lib.pv_recv(self.engine, handle, vector, n, flags)
+        vector, n, memory = _vector(buffers, writable=True)
+        try:
+            count = lib.pv_recv(self.engine, handle, vector, n, flags)
+        finally:
+            memory.clear()
         return None if count == -errno.EAGAIN else check(count, "recv")
 
     def readable(self, handle: int) -> int:
@@ -392,13 +402,16 @@ class EngineDataplane:
         handles: npt.NDArray[np.uint64],
         vector: tuple[Array[Iov], int, list[Pointer]],
     ) -> npt.NDArray[np.int64]:
-        entries, n, _memory = vector
-        if n != len(handles):
-            raise ValueError(f"{len(handles)} handles and {n} buffers")
-        results = np.empty(n, np.int64)
-        numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
-        out = ffi.from_buffer("int64_t[]", results, require_writable=True)
-        check(verb(self.engine, numbers, entries, out, n), "many")
+        entries, n, memory = vector
+        try:
+            if n != len(handles):
+                raise ValueError(f"{len(handles)} handles and {n} buffers")
+            results = np.empty(n, np.int64)
+            numbers = ffi.from_buffer("uint64_t[]", _numbers(handles))
+            out = ffi.from_buffer("int64_t[]", results, require_writable=True)
+            check(verb(self.engine, numbers, entries, out, n), "many")
+        finally:
+            memory.clear()
         return results
 
     def set_option(self, handle: int, option: int, value: int) -> None:
