@@ -310,7 +310,7 @@ def forget_connection(control: Control, socket: Socket, state: State) -> int:
         socket.events.forget_counters()
     lanes = socket.lanes
     if lanes is not None:
-        lanes.context, lanes.watched, lanes.deaf = None, 0, False
+        lanes.context, lanes.watched = None, 0
     return handle
 
 

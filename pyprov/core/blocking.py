@@ -46,13 +46,15 @@ class BlockedCall:
 
     Attributes:
         waiter: its thread's; ring it to make the call look around.
+        mask: READY_* bits that it waits for, 0 if it watches by itself.
         cancelled: WSPCancelBlockingCall was called.
     """
 
-    __slots__ = ("cancelled", "waiter")
+    __slots__ = ("cancelled", "mask", "waiter")
 
-    def __init__(self, waiter: Waiter) -> None:
+    def __init__(self, waiter: Waiter, mask: int) -> None:
         self.waiter = waiter
+        self.mask = mask
         self.cancelled = False
 
 
@@ -73,7 +75,7 @@ def wait(control: Control, socket: Socket, mask: int, deadline: int | None = Non
         WSAError: WSAEINTR when the socket was closed or the call cancelled, WSAEINPROGRESS when
             this thread waits already (in a blocking hook).
     """
-    call = enter(control, (socket,))
+    call = enter(control, (socket,), mask)
     apcs = own()
     apcs.waiter = call.waiter  # before the look whether something is queued
     try:
@@ -159,7 +161,7 @@ def pause(control: Control, catalog_id: int, call: BlockedCall, left: int | None
         call.waiter.wait(HOOK_INTERVAL_NS if left is None else min(left, HOOK_INTERVAL_NS))
 
 
-def enter(control: Control, sockets: Sequence[Socket]) -> BlockedCall:
+def enter(control: Control, sockets: Sequence[Socket], mask: int = 0) -> BlockedCall:
     """Note that this thread waits on sockets: who closes one of them rings.
 
     Raises:
@@ -168,7 +170,7 @@ def enter(control: Control, sockets: Sequence[Socket]) -> BlockedCall:
     thread = threading.get_ident()
     if thread in control.calls:
         raise WSAError(WSAEINPROGRESS, "a blocking call is outstanding in this thread")
-    call = BlockedCall(control.thread_waiter())
+    call = BlockedCall(control.thread_waiter(), mask)
     with control.lock:
         if any(socket.state is State.CLOSED for socket in sockets):
             raise WSAError(WSAEINTR, "the socket was closed during the call")

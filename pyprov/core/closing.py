@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import conndata, port, qos
@@ -11,7 +12,7 @@ from pyprov.core.failure import translate
 from pyprov.core.lanes import cancel_all
 from pyprov.core.notification import forget
 from pyprov.core.port import CLOSE_ABORT, CLOSE_GRACEFUL, DataplaneError
-from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
+from pyprov.core.socket import PUT_OFF, SHUT_BOTH, SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
 from pyprov.winsock.constants import SD_BOTH, SD_RECEIVE, SD_SEND
@@ -30,7 +31,7 @@ _CLOSED: Final = State.CLOSED
 _DIRECTIONS = {
     SD_RECEIVE: SHUT_RECEIVE,
     SD_SEND: SHUT_SEND,
-    SD_BOTH: SHUT_RECEIVE | SHUT_SEND,
+    SD_BOTH: SHUT_BOTH,
 }
 
 
@@ -56,20 +57,47 @@ def shutdown(control: Control, socket: Socket, how: object, data: object = None)
         return
     with control.lock:
         new = wanted & ~socket.shut
-        socket.shut |= wanted
-        if new & SHUT_RECEIVE and socket.lanes is not None and socket.lanes.receive:
-            socket.lanes.deaf = True  # requests that wait still get what comes
-            new &= ~SHUT_RECEIVE
+        late = new & _at_work(socket)
+        socket.shut |= wanted | late << PUT_OFF
+    if late & SHUT_SEND and content is not None:
+        conndata.of(socket).parting = content
     try:
-        if new & SHUT_SEND:
-            conndata.send_parting(control, socket, content)
-            control.dataplane.shutdown_send(socket.handle)
-        if new & SHUT_RECEIVE:
-            control.dataplane.shutdown_receive(socket.handle)
+        _end(control, socket, new & ~late, content)
     except DataplaneError as error:
         if socket.state is not State.CLOSED and control.status(socket).error:
             return  # the connection has ended, and both directions with it
         raise translate(error) from error
+
+
+def end_late(control: Control, socket: Socket) -> None:
+    """A call has ended; let the connection hear of a WSPShutdown that came while it waited.
+
+    What was asked for before the shutdown is still received and sent.
+    """
+    with control.lock:
+        due = socket.shut >> PUT_OFF & ~_at_work(socket)
+        socket.shut &= ~(due << PUT_OFF)
+    with contextlib.suppress(DataplaneError, WSAError):  # it has gone by itself
+        _end(control, socket, due, None)
+
+
+def _at_work(socket: Socket) -> int:
+    """Return SHUT_* of the directions in which calls and requests wait; under `Control.lock`."""
+    mask = 0
+    for call in socket.blocked or ():
+        mask |= call.mask
+    lanes = socket.lanes
+    receives = mask & port.READY_READ or (lanes is not None and lanes.receive)
+    sends = mask & port.READY_WRITE or (lanes is not None and lanes.send)
+    return (SHUT_RECEIVE if receives else 0) | (SHUT_SEND if sends else 0)
+
+
+def _end(control: Control, socket: Socket, directions: int, content: bytes | None) -> None:
+    if directions & SHUT_SEND:
+        conndata.send_parting(control, socket, content)
+        control.dataplane.shutdown_send(socket.handle)
+    if directions & SHUT_RECEIVE:
+        control.dataplane.shutdown_receive(socket.handle)
 
 
 def receive_parting(control: Control, socket: Socket, data: object) -> None:

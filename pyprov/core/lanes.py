@@ -128,8 +128,6 @@ class Lanes:
         hosted: a listener's AcceptEx requests that have a connection and wait for its first data.
         context: made connected by an extension function, and SO_UPDATE_*_CONTEXT is yet to come:
             the listener, or the socket itself after ConnectEx.
-        deaf: WSPShutdown was called for receiving; the dataplane hears of it when all is received
-            that had been asked for.
         running: threads in a completion routine of this socket, and what is to run after it.
     """
 
@@ -137,7 +135,6 @@ class Lanes:
         "accept",
         "change",
         "context",
-        "deaf",
         "guest",
         "hosted",
         "key",
@@ -159,7 +156,6 @@ class Lanes:
         self.guest: tuple[Lane, Operation] | None = None
         self.hosted: list[tuple[Lane, Operation]] = []
         self.context: Socket | None = None
-        self.deaf = False
         self.running: dict[int, deque[object]] = {}
 
     @property

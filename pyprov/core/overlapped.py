@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from pyprov.core import port
+from pyprov.core.closing import end_late
 from pyprov.core.completion import Request, check_request
 from pyprov.core.lanes import (
     RECEIVABLE,
@@ -19,6 +20,7 @@ from pyprov.core.lanes import (
 )
 from pyprov.core.notification import after_receive, synchronise
 from pyprov.core.port import DataplaneError
+from pyprov.core.socket import SHUT_BOTH
 from pyprov.core.transfer import FLAGS_OUT, check_receive, check_send, refuse_late, skip, views
 from pyprov.winsock.codes import WSA_IO_PENDING, WSAEFAULT, WSAEINVAL, WSAEOPNOTSUPP
 from pyprov.winsock.errors import WSAError
@@ -135,16 +137,11 @@ def _to_receive(
 
 def after_request(control: Control, socket: Socket, *, fault: bool = False) -> None:
     """A request to receive was made or has ended: network events, and what WSPShutdown put off."""
-    lanes = socket.lanes
     if socket.events is not None:
         after_receive(control, socket, socket.events, fault=fault)
         synchronise(control, socket)
-    if lanes is not None and lanes.deaf and not lanes.receive:
-        lanes.deaf = False
-        try:
-            control.dataplane.shutdown_receive(socket.handle)
-        except DataplaneError:
-            return  # it has gone by itself
+    if socket.shut > SHUT_BOTH:
+        end_late(control, socket)
 
 
 def release(*views: list[memoryview]) -> None:
@@ -186,6 +183,8 @@ class Send(Operation):
     def done(self, control: Control) -> None:
         """See Operation."""
         release(self.given, self.buffers)
+        if self.socket.shut > SHUT_BOTH:
+            end_late(control, self.socket)
         lanes = self.socket.lanes
         if lanes is not None and lanes.change:
             drive(control, self.socket, lanes.change)  # a disconnect waits for the last one

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from pyprov.winsock.address import Address, SockAddr
     from pyprov.winsock.protocol_info import WSAPROTOCOL_INFOW
 
-# Bits of `Socket.shut`.
-SHUT_RECEIVE = 1
-SHUT_SEND = 2
+# Bits of `Socket.shut`; shifted left by PUT_OFF those that the connection is yet to hear of.
+SHUT_RECEIVE: Final = 1
+SHUT_SEND: Final = 2
+SHUT_BOTH: Final = 3
+PUT_OFF: Final = 2
 
 
 _NOBODY: list[int] = []  # only a listener has a list of its own
@@ -72,7 +74,7 @@ class Socket:
         handle: the dataplane's, 0 for none.
         status: the live view of the handle's status record, None before it was asked for.
         blocking: calls wait.
-        shut: SHUT_* of the directions that this side has closed.
+        shut: SHUT_* of the directions that this side has closed; see closing.end_late.
         error: SO_ERROR.
         bound: what WSPBind bound, with the port that it chose.
         request: the connection request that an accepted socket came from.

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from pyprov.core import port
 from pyprov.core.blocking import deadline_after, wait
+from pyprov.core.closing import end_late
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.lanes import drive, is_clear
 from pyprov.core.notification import after_receive
 from pyprov.core.port import DataplaneError
-from pyprov.core.socket import SHUT_RECEIVE, SHUT_SEND
+from pyprov.core.socket import SHUT_BOTH, SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
 from pyprov.winsock.codes import (
     WSAEFAULT,
@@ -70,23 +71,25 @@ def send(control: Control, socket: Socket, buffers: Buffers, flags: int) -> int:
     if not plain or socket.state is not State.CONNECTED or socket.shut & SHUT_SEND:
         check_send(control, socket, flags)
     total = size(buffers)
-    if socket.lanes is not None:
-        give_way(control, socket, socket.lanes.send, socket.options.send_timeout)
     port_flags = 0 if socket.blocking else port.IO_WHOLE
     if flags and flags & MSG_OOB:
         port_flags |= port.IO_OOB
     try:
-        sent = _try_send(control, socket, buffers, port_flags)
-    except WSAError as error:
-        refuse_late(error)
-        raise
-    if sent == total:
-        return total
-    if not socket.blocking:
-        if sent is None:
-            raise WSAError(WSAEWOULDBLOCK, "the send buffer is full")
-        return sent
-    return _send_rest(control, socket, buffers, sent or 0, port_flags)
+        if socket.lanes is not None:
+            give_way(control, socket, socket.lanes.send, socket.options.send_timeout)
+        try:
+            sent = _try_send(control, socket, buffers, port_flags)
+        except WSAError as error:
+            refuse_late(error)
+            raise
+        if sent == total or not socket.blocking:
+            if sent is None:
+                raise WSAError(WSAEWOULDBLOCK, "the send buffer is full")
+            return sent
+        return _send_rest(control, socket, buffers, sent or 0, port_flags)
+    finally:
+        if socket.shut > SHUT_BOTH:
+            end_late(control, socket)
 
 
 def check_send(control: Control, socket: Socket, flags: object) -> None:
@@ -163,6 +166,8 @@ def receive(control: Control, socket: Socket, buffers: Buffers, flags: int) -> i
         fault = error.code == WSAEFAULT
         raise
     finally:
+        if socket.shut > SHUT_BOTH:
+            end_late(control, socket)
         if socket.events is not None:
             after_receive(control, socket, socket.events, fault=fault)
 
