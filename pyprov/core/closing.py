@@ -10,7 +10,7 @@ from pyprov.core.blocking import interrupt
 from pyprov.core.connection import poll_connect
 from pyprov.core.failure import translate
 from pyprov.core.lanes import cancel_all
-from pyprov.core.notification import forget
+from pyprov.core.notification import forget, post_due
 from pyprov.core.port import CLOSE_ABORT, CLOSE_GRACEFUL, DataplaneError
 from pyprov.core.socket import PUT_OFF, SHUT_BOTH, SHUT_RECEIVE, SHUT_SEND
 from pyprov.core.states import Call, State, check
@@ -137,6 +137,8 @@ def close(control: Control, s: int, socket: Socket) -> None:
     span = seconds if on and socket.state is _CONNECTED else 0
     if span and not socket.blocking and socket.descriptors == 1:
         raise WSAError(WSAEWOULDBLOCK, "a non-blocking socket cannot linger")
+    if socket.events is not None:
+        post_due(control, socket)
     _, last = control.sockets.remove(s)
     if last:
         how = CLOSE_ABORT if on and not seconds else CLOSE_GRACEFUL

@@ -46,6 +46,7 @@ def event_select(control: Control, socket: Socket, event: object, mask: object) 
     if not isinstance(mask, int) or mask & ~FD_ALL_EVENTS:
         raise WSAError(WSAEINVAL, f"{mask!r} has bits that are no network events")
     target = _event(event) if mask else None
+    post_due(control, socket)
     with control.lock:
         events = _events_of(socket)
         events.event, events.pump, events.window = target, None, None
@@ -75,6 +76,7 @@ def async_select(
     if mask and not isinstance(message, int):
         raise WSAError(WSAEINVAL, f"{message!r} is no message")
     pump = _pump(control, queue) if mask else None
+    post_due(control, socket)
     with control.lock:
         events = _events_of(socket)
     if socket.state is State.CONNECTING:
@@ -168,6 +170,13 @@ def notice(control: Control, socket: Socket) -> None:
         _look_at_deferred(control, socket, events)
     _record(control, socket, events)
     announce(control, socket, events, pumping=True)
+
+
+def post_due(control: Control, socket: Socket) -> None:
+    """A registration is about to end: what has happened under it is posted, taken or not."""
+    events = socket.events
+    if events is not None and events.pump is not None and not events.pump.service:
+        notice(control, socket)
 
 
 def announce(control: Control, socket: Socket, events: NetEvents, *, pumping: bool = False) -> None:

@@ -220,25 +220,6 @@ def test_a_new_registration_replaces_queue_message_and_mask(world, pair):
     assert other.peek() is None
 
 
-def test_m09_without_events_no_more_messages_come(world, pair):
-    posted, client = pair
-    client.send(b"x")
-    world.settle()
-    assert posted.queue.peek() is not None
-    posted.select(0)
-    client.finish()
-    assert posted.events() == [world.spi.FD_READ]
-
-
-def test_m09_what_was_posted_stays_after_the_close(world, pair):
-    posted, client = pair
-    client.send(b"x")
-    world.settle()
-    assert posted.queue.peek() is not None
-    world.spi.WSPCloseSocket(posted.s)
-    assert posted.events() == [world.spi.FD_READ]
-
-
 def test_l39_an_event_object_ends_the_messages(world, pair):
     spi = world.spi
     posted, client = pair
