@@ -46,7 +46,7 @@ struct pv_generator_stats {
 	uint64_t handshakes; /* SYN-ACKs answered with the ACK */
 	uint64_t closes;     /* connections closed by us */
 	uint64_t refused;    /* SYNs answered with RST */
-	uint64_t lost;       /* SYNs not answered in time */
+	uint64_t lost;       /* SYNs not answered in time, or due when the wire was full */
 	uint64_t resets;     /* connections ended by the server */
 	uint64_t repeated;   /* SYN-ACKs that came again */
 	uint64_t bad;        /* answers with wrong numbers, flags or checksums */

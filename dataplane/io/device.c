@@ -137,6 +137,7 @@ set_up_queues(struct pv_port *port, const struct rte_eth_conf *conf,
 		rc = rte_eth_rx_queue_setup(port->ethdev, q, n_rx, 0, &rx, pools[q]);
 	for (uint16_t q = 0; q < port->n_tx && rc == 0; q++)
 		rc = rte_eth_tx_queue_setup(port->ethdev, q, n_tx, 0, &tx);
+	port->crowded = (uint16_t)(n_rx / 4 * 3);
 	return rc;
 }
 

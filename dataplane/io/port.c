@@ -78,6 +78,17 @@ pv_port_receive(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, 
 	return rte_eth_rx_burst(port->ethdev, queue, frames, n);
 }
 
+bool
+pv_port_crowded(const struct pv_port *port, uint16_t queue)
+{
+	if (port->crowded == 0)
+		return false;
+	if (port->kind == PV_PORT_RING)
+		return pv_ring_waiting(port, queue) >= port->crowded;
+	return rte_eth_rx_descriptor_status(port->ethdev, queue, port->crowded) ==
+	       RTE_ETH_RX_DESC_DONE;
+}
+
 uint16_t
 pv_port_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n,
 		uint64_t now)

@@ -10,6 +10,7 @@
  * and send belong to the worker of the queue.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct pv_port {
 	uint16_t n_rx, n_tx;
 	uint8_t ring_end; /* ring: which end is ours */
 	uint8_t coalesce; /* received segments are put together here: the device doesn't */
+	uint16_t crowded; /* frames that wait in a receive queue nearly full; 0: nobody can tell */
 	struct pv_port_facts facts;
 	struct pv_step_port *step; /* io/step.h */
 	struct pv_ring_wire *ring; /* io/ring.h */
@@ -45,6 +47,8 @@ int pv_port_open(struct pv_port *port, uint16_t index, const struct pv_config *c
 void pv_port_close(struct pv_port *port);
 uint16_t pv_port_receive(
 		struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n);
+/* Is this receive queue nearly full? */
+bool pv_port_crowded(const struct pv_port *port, uint16_t queue);
 /* Returns how many of the frames the port took; the rest are still the caller's. now: for step
  * mode. */
 uint16_t pv_port_send(struct pv_port *port, uint16_t queue, struct rte_mbuf **frames, uint16_t n,

@@ -201,7 +201,14 @@ pv_ring_open(struct pv_port *port, const char *device, uint16_t queues,
 		return rc;
 	}
 	port->started = 1;
+	port->crowded = RING_FRAMES / 4 * 3;
 	return 0;
+}
+
+uint32_t
+pv_ring_waiting(const struct pv_port *port, uint16_t queue)
+{
+	return rte_ring_count(port->ring->to[port->ring_end][queue]);
 }
 
 void

@@ -17,5 +17,7 @@
 int pv_ring_open(struct pv_port *port, const char *device, uint16_t queues,
 		struct rte_mempool *const *pools, char *err, size_t err_cap);
 void pv_ring_close(struct pv_port *port);
+/* Frames that wait in a receive queue. */
+uint32_t pv_ring_waiting(const struct pv_port *port, uint16_t queue);
 
 #endif

@@ -10,6 +10,7 @@
 #include <rte_mbuf.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "base/rng.h"
 #include "wire/eth.h"
 #include "worker/worker.h"
@@ -20,6 +21,9 @@
 /* Clients before one comes again: what the server still has of its last connection is gone by then.
  */
 #define CLIENTS_MIN (1u << 26)
+/* Handshakes that may be in flight. */
+#define FLIGHTS_MIN ((uint64_t)1 << 16)
+#define FLIGHTS_MAX ((uint64_t)1 << 23)
 
 uint32_t
 pv_generator_send_staged(struct pv_generator *g)
@@ -58,7 +62,7 @@ openings(struct pv_generator *g)
 			g->flood_due >= 16) /* first the flood for those before */
 		return 0;
 	if (g->params.close == PV_GENERATOR_CLOSE_NONE ||
-			g->params.close == PV_GENERATOR_CLOSE_SERVER)
+			(g->params.close == PV_GENERATOR_CLOSE_SERVER && g->params.rate == 0))
 		n = busy >= g->params.flows ? 0 : RTE_MIN(n, g->params.flows - busy);
 	if (g->params.rate == 0)
 		return (uint32_t)(g->stats.in_flight >= g->params.window ?
@@ -67,9 +71,7 @@ openings(struct pv_generator *g)
 	g->credit += (g->tsc - g->credit_tsc) * g->params.rate;
 	g->credit_tsc = g->tsc;
 	g->credit = RTE_MIN(g->credit, g->tsc_hz * g->arrears);
-	n = RTE_MIN(n, g->credit / g->tsc_hz);
-	g->credit -= n * g->tsc_hz;
-	return (uint32_t)n;
+	return (uint32_t)RTE_MIN(n, g->credit / g->tsc_hz);
 }
 
 static void
@@ -110,6 +112,20 @@ open_connections(struct pv_generator *g, uint32_t n)
 	}
 	g->stats.syns += n;
 	g->flood_due += (uint64_t)n * g->params.flood;
+	if (g->params.rate != 0)
+		g->credit -= n * g->tsc_hz;
+}
+
+/* Open loop: what is due now and finds the wire full is lost there, whoever would build it. */
+static void
+lose_due(struct pv_generator *g)
+{
+	uint64_t due = g->params.rate == 0 || g->quiet ? 0 : g->credit / g->tsc_hz;
+
+	g->credit -= due * g->tsc_hz;
+	g->stats.syns += due;
+	g->stats.lost += due;
+	g->stats.tx_full += due;
 }
 
 /* On a device, as any host does: who is next on the way to the server, and at what address? */
@@ -201,9 +217,11 @@ static void
 count_in_flight(struct pv_generator *g)
 {
 	g->stats.in_flight = g->stats.syns - g->stats.handshakes - g->stats.refused - g->stats.lost;
-	g->stats.alive = g->params.close == PV_GENERATOR_CLOSE_SERVER ?
-					 g->stats.handshakes - g->stats.resets :
-					 g->alive_end - g->alive_first;
+	g->stats.alive = g->params.close != PV_GENERATOR_CLOSE_SERVER ?
+					 g->alive_end - g->alive_first :
+			 g->stats.handshakes < g->stats.resets ? /* a FIN that came again */
+					 0 :
+					 g->stats.handshakes - g->stats.resets;
 }
 
 uint32_t
@@ -231,7 +249,8 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 	count_in_flight(g);
 	open_connections(g, openings(g));
 	work += g->n_tx;
-	pv_generator_send_staged(g);
+	if (pv_generator_send_staged(g) != 0)
+		lose_due(g);
 	flood(g);
 	count_in_flight(g);
 	if (work != 0)
@@ -239,13 +258,35 @@ pv_generator_turn(struct pv_generator *g, uint64_t tsc)
 	return work;
 }
 
+/* In an open loop as many as may still be answered, whatever the server does; the oldest are given
+ * up early when those are too many. */
+static uint64_t
+flights_of(const struct pv_generator_params *params)
+{
+	uint64_t open = params->rate * params->timeout_ms / 1000 + ARREARS;
+
+	return RTE_MIN(RTE_MAX(RTE_MAX(open, 4ull * params->window), FLIGHTS_MIN), FLIGHTS_MAX);
+}
+
+/* Memory that was touched: a page that is first met on the way would be time between a SYN and its
+ * answer. */
+static void *
+touched(size_t size)
+{
+	void *p = pv_mem_map(size, true);
+
+	if (p != NULL)
+		memset(p, 0, size);
+	return p;
+}
+
 struct pv_generator *
 pv_generator_new(const struct pv_generator_params *params, const struct pv_generator_wire *wire,
 		struct rte_mempool *mbufs)
 {
 	struct pv_generator *g = rte_zmalloc(NULL, sizeof(*g), 64);
-	uint64_t flights = rte_align64pow2(RTE_MAX(4ull * params->window, 65536ull));
-	uint64_t alive = rte_align64pow2((uint64_t)params->flows + flights);
+	uint64_t flights = rte_align64pow2(flights_of(params));
+	uint64_t alive = rte_align64pow2((uint64_t)params->flows + FLIGHTS_MIN);
 
 	if (g == NULL)
 		return NULL;
@@ -259,8 +300,8 @@ pv_generator_new(const struct pv_generator_params *params, const struct pv_gener
 	g->flight_mask = flights - 1;
 	g->alive_mask = alive - 1;
 	g->client_mask = rte_align64pow2(RTE_MAX(4 * (alive + flights), CLIENTS_MIN)) - 1;
-	g->flight = rte_zmalloc(NULL, flights * sizeof(*g->flight), 64);
-	g->alive = rte_zmalloc(NULL, alive * sizeof(*g->alive), 64);
+	g->flight = touched(flights * sizeof(*g->flight));
+	g->alive = touched(alive * sizeof(*g->alive));
 	pv_rng_seed(&g->rng, params->seed);
 	pv_frame_init(&g->syn, params, wire->mac, true, false);
 	pv_frame_init(&g->ack, params, wire->mac, false, false);
@@ -279,8 +320,8 @@ pv_generator_free(struct pv_generator *g)
 {
 	if (g == NULL)
 		return;
-	rte_free(g->flight);
-	rte_free(g->alive);
+	pv_mem_unmap(g->flight, (g->flight_mask + 1) * sizeof(*g->flight));
+	pv_mem_unmap(g->alive, (g->alive_mask + 1) * sizeof(*g->alive));
 	rte_free(g);
 }
 

@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 
 #include "io/coalesce.h"
+#include "io/crowd.h"
 #include "io/handover.h"
 #include "ip/ip.h"
 #include "wire/byteorder.h"
@@ -24,6 +25,16 @@ count_arrivals(struct pv_ctx *ctx, struct rte_mbuf *const *frames, uint32_t n)
 		bytes += frames[i]->pkt_len;
 	pv_count_n(&ctx->counters, PV_C_RX_FRAMES, n);
 	pv_count_n(&ctx->counters, PV_C_RX_BYTES, bytes);
+}
+
+/* More comes than can be served: those who are new wait outside. */
+static uint32_t
+thin(struct pv_ctx *ctx, struct rte_mbuf **frames, uint32_t n)
+{
+	uint32_t left = pv_crowd_thin(frames, n);
+
+	pv_count_n(&ctx->counters, PV_C_TCP_SYN_UNREAD, n - left);
+	return left;
 }
 
 static uint32_t
@@ -101,7 +112,7 @@ static uint32_t
 from_device(struct pv_worker *w, struct pv_port *port)
 {
 	struct rte_mbuf *frames[PV_BURST];
-	uint32_t n = PV_BURST, work = 0;
+	uint32_t n = PV_BURST, left, work = 0;
 
 	if (w->ctx.worker >= port->n_rx)
 		return 0;
@@ -110,7 +121,12 @@ from_device(struct pv_worker *w, struct pv_port *port)
 		if (n == 0)
 			break;
 		count_arrivals(&w->ctx, frames, n);
-		to_tcp(w, port->index, frames, port->coalesce ? coalesce(&w->ctx, frames, n) : n);
+		left = n;
+		if (pv_unlikely(n == PV_BURST && pv_port_crowded(port, w->ctx.worker)))
+			left = thin(&w->ctx, frames, left);
+		if (port->coalesce)
+			left = coalesce(&w->ctx, frames, left);
+		to_tcp(w, port->index, frames, left);
 		work += n;
 	}
 	return work;
