@@ -1,6 +1,7 @@
 """Providers on live engines without a device, and threads that use them."""
 
 import contextlib
+import sys
 import threading
 
 from pyprov.core.port import DataplaneError
@@ -43,6 +44,15 @@ class Threads:
         self.threads.clear()
         if self.errors:
             raise self.errors[0]
+
+
+@contextlib.contextmanager
+def quick_turns():
+    """Python's threads get in between each other after microseconds, not milliseconds."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(20e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,17 @@ import threading
 import pytest
 
 from tests.python.failing import fails
-from tests.python.live import HERE, PATIENCE, Threads, connect, listen, pair, provider, receive
+from tests.python.live import (
+    HERE,
+    PATIENCE,
+    Threads,
+    connect,
+    listen,
+    pair,
+    provider,
+    quick_turns,
+    receive,
+)
 
 SLOT = 32
 
@@ -16,7 +26,8 @@ SLOT = 32
 @pytest.fixture(params=[50, pytest.param(2000, marks=pytest.mark.slow)], ids=["", "long"])
 def rounds(request):
     """How often a race is run."""
-    return request.param
+    with quick_turns():
+        yield request.param
 
 
 @pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"])

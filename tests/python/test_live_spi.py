@@ -9,13 +9,24 @@ import pytest
 
 from pyprov.core import port
 from tests.python.failing import fails
-from tests.python.live import HERE, PATIENCE, Threads, connect, listen, pair, provider, receive
+from tests.python.live import (
+    HERE,
+    PATIENCE,
+    Threads,
+    connect,
+    listen,
+    pair,
+    provider,
+    quick_turns,
+    receive,
+)
 
 
 @pytest.fixture(params=[50, pytest.param(3000, marks=pytest.mark.slow)], ids=["", "long"])
 def rounds(request):
     """How often a race is run."""
-    return request.param
+    with quick_turns():
+        yield request.param
 
 
 @pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"])
