@@ -224,6 +224,16 @@ peer_receive(struct peer *peer)
 	return (struct seg){ .none = true };
 }
 
+bool
+peer_is_silent(struct peer *peer)
+{
+	struct seg seg = peer_receive(peer);
+
+	if (!seg.none)
+		printf("# seq %u ack %u len %u flags %#x\n", seg.seq, seg.ack, seg.len, seg.flags);
+	return seg.none;
+}
+
 uint32_t
 peer_drain(struct peer *peer)
 {

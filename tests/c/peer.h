@@ -57,6 +57,7 @@ void peer_advance(struct peer *peer, uint64_t ms);
 bool peer_next(struct peer *peer, uint64_t ms);
 void peer_send(struct peer *peer, const struct seg *seg);
 struct seg peer_receive(struct peer *peer); /* the next segment, .none if there is none now */
+bool peer_is_silent(struct peer *peer);     /* there is none; else it is told */
 uint32_t peer_drain(struct peer *peer);     /* lets all that was sent go; how many */
 /* The peer opens a connection with these options (peer->ts, mss, wscale, sack) and it is accepted.
  */

@@ -25,16 +25,6 @@ is(struct seg seg, uint8_t flags, uint32_t seq, uint32_t ack)
 	return false;
 }
 
-static bool
-is_silent(void)
-{
-	struct seg seg = peer_receive(&peer);
-
-	if (!seg.none)
-		printf("# flags %#x seq %u ack %u len %u\n", seg.flags, seg.seq, seg.ack, seg.len);
-	return seg.none;
-}
-
 static void
 peer_says(uint8_t flags, uint32_t seq, uint32_t ack)
 {
@@ -155,7 +145,7 @@ orphan(void)
 	peer_drain(&peer);
 	peer_says(A, 1, 2);
 	peer_advance(&peer, 59999);
-	CHECK(is_silent(), "FIN-WAIT-2 without an owner lasts");
+	CHECK(peer_is_silent(&peer), "FIN-WAIT-2 without an owner lasts");
 	CHECK_EQ(peer_counter(&peer, "TCP_CLOSED"), 0, "a minute");
 	peer_advance(&peer, 1);
 	CHECK_EQ(peer_counter(&peer, "TCP_CLOSED"), 1, "no longer");
@@ -190,7 +180,7 @@ fin_beyond_window(void)
 {
 	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 0);
 	pv_shutdown_send(peer.engine, peer.handle);
-	CHECK(is_silent(), "no FIN into a closed window");
+	CHECK(peer_is_silent(&peer), "no FIN into a closed window");
 	peer_next(&peer, 10000);
 	CHECK(is(peer_receive(&peer), A, 0, 1), "it is probed");
 	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 100);
@@ -261,7 +251,7 @@ unacceptable_answers(struct seg syn)
 	SEND(&peer, .flags = R);
 	SEND(&peer, .ack = 1, .flags = A, .win = 1000);
 	SEND(&peer, .ack = 1, .flags = F, .win = 1000);
-	CHECK(is_silent(), "wrong RSTs, ACK or FIN alone: nothing");
+	CHECK(peer_is_silent(&peer), "wrong RSTs, ACK or FIN alone: nothing");
 	peer_advance(&peer, 1000);
 	CHECK_EQ(peer_receive(&peer).flags, PV_TCP_SYN, "the SYN is repeated");
 	CHECK_EQ(peer_error(&peer), 0, "still connecting");
@@ -281,7 +271,7 @@ syn_repeats(struct seg syn)
 		sent = syn.when;
 	}
 	peer_advance(&peer, 64000);
-	CHECK(is_silent(), "no seventh");
+	CHECK(peer_is_silent(&peer), "no seventh");
 	CHECK_EQ(peer_error(&peer), -ETIMEDOUT, "timed out");
 }
 

@@ -25,12 +25,6 @@ is_ack(struct seg seg, uint32_t ack)
 	return false;
 }
 
-static bool
-is_silent(void)
-{
-	return peer_receive(&peer).none;
-}
-
 static void
 immediate(struct pv_config *config)
 {
@@ -41,23 +35,23 @@ static void
 delayed(void)
 {
 	SEND(&peer, .seq = 1, .ack = 1, .len = 1000, .flags = P, .win = 65535);
-	CHECK(is_silent(), "one small segment is not acknowledged at once");
+	CHECK(peer_is_silent(&peer), "one small segment is not acknowledged at once");
 	peer_advance(&peer, 39);
-	CHECK(is_silent(), "nor before the delay is over");
+	CHECK(peer_is_silent(&peer), "nor before the delay is over");
 	peer_advance(&peer, 1);
 	CHECK(is_ack(peer_receive(&peer), 1001), "but then");
 	SEND(&peer, .seq = 1001, .ack = 1, .len = 1448, .flags = A, .win = 65535);
-	CHECK(is_silent(), "a full segment waits");
+	CHECK(peer_is_silent(&peer), "a full segment waits");
 	SEND(&peer, .seq = 2449, .ack = 1, .len = 1448, .flags = A, .win = 65535);
 	CHECK(is_ack(peer_receive(&peer), 3897), "the second one is acknowledged at once");
 	peer_advance(&peer, 500);
-	CHECK(is_silent(), "and no second time");
+	CHECK(peer_is_silent(&peer), "and no second time");
 	CHECK_EQ(peer_read(&peer, 10000), 3896, "the bytes arrived");
 	SEND(&peer, .seq = 3897, .ack = 1, .len = 100, .flags = P, .win = 65535);
 	peer_write(&peer, 10);
 	CHECK_EQ(peer_receive(&peer).ack, 3997, "data carries the acknowledgment");
 	peer_advance(&peer, 100);
-	CHECK(is_silent(), "which is then not sent again");
+	CHECK(peer_is_silent(&peer), "which is then not sent again");
 }
 
 static void
@@ -151,11 +145,11 @@ resets(void)
 	CHECK(is_ack(peer_receive(&peer), 1), "a RST inside the window is challenged");
 	SEND(&peer, .seq = 0, .flags = R);
 	SEND(&peer, .seq = 1 + 65536 * 4, .flags = R);
-	CHECK(is_silent(), "one outside is dropped");
+	CHECK(peer_is_silent(&peer), "one outside is dropped");
 	CHECK_EQ(peer_counter(&peer, "TCP_RST_IGNORED"), 2, "and counted");
 	CHECK_EQ(peer_error(&peer), 0, "the connection lives");
 	SEND(&peer, .seq = 1, .flags = R);
-	CHECK(is_silent(), "a RST is never answered");
+	CHECK(peer_is_silent(&peer), "a RST is never answered");
 	CHECK_EQ(peer_error(&peer), -ECONNRESET, "the exact one ends it");
 }
 
@@ -218,7 +212,7 @@ window_edges(void)
 	SEND(&peer, .seq = edge - 10, .ack = 1, .len = 20, .flags = A, .win = 65535);
 	CHECK_EQ(peer_receive(&peer).opts.sack[0].right, edge, "what reaches beyond is cut");
 	SEND(&peer, .seq = edge, .ack = 1, .flags = A, .win = 65535);
-	CHECK(is_silent(), "an empty segment at the edge is good");
+	CHECK(peer_is_silent(&peer), "an empty segment at the edge is good");
 }
 
 static void
@@ -250,7 +244,7 @@ timestamps(void)
 	SEND(&peer, .seq = 501, .ack = 1, .len = 100, .flags = P, .win = 65535,
 			.opts.present = PV_TCP_OPT_UNKNOWN | PV_TCP_OPT_TS);
 	peer_advance(&peer, 100);
-	CHECK(is_silent(), "without a timestamp: dropped silently");
+	CHECK(peer_is_silent(&peer), "without a timestamp: dropped silently");
 	CHECK_EQ(peer_counter(&peer, "TCP_NO_TIMESTAMP"), 1, "and counted");
 	peer.ts = 1;
 	SEND(&peer, .seq = 501, .flags = R);
@@ -293,7 +287,7 @@ full_window(void)
 	seg = peer_receive(&peer);
 	CHECK(is_ack(seg, 4001) && seg.win == 0, "a probe is answered");
 	CHECK_EQ(peer_read(&peer, 500), 500, "a little is read");
-	CHECK(is_silent(), "too little for an update");
+	CHECK(peer_is_silent(&peer), "too little for an update");
 	CHECK_EQ(peer_read(&peer, 1500), 1500, "more is read");
 	seg = peer_receive(&peer);
 	CHECK(is_ack(seg, 4001) && seg.win >= 1460, "that is worth an update");
@@ -333,7 +327,7 @@ invalid_limit(void)
 	CHECK(is_ack(peer_receive(&peer), 1),
 			"the first empty segment left of the window is answered");
 	SEND(&peer, .seq = 0, .ack = 1, .flags = A, .win = 65535);
-	CHECK(is_silent(), "the next one is not, for half a second");
+	CHECK(peer_is_silent(&peer), "the next one is not, for half a second");
 	peer_advance(&peer, 500);
 	SEND(&peer, .seq = 0, .ack = 1, .flags = A, .win = 65535);
 	CHECK(is_ack(peer_receive(&peer), 1), "then again");

@@ -1,75 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Lost, reordered and doubled segments: RFC 5681, 6582, 3042, 2018, 6675, 8985, 6937, 5682, 3522,
- * 3168. */
-#include <errno.h>
-
+/* Lost, reordered and doubled segments: RFC 5681, 6582, 3042, 2018, 6675, 8985, 6937. */
 #include "base/check.h"
-#include "peer.h"
+#include "flight.h"
 #include "tap.h"
 
-#define A   PV_TCP_ACK
-#define MSS 1448u
-
-static struct peer peer;
-
-/* The number of the segment that begins there, the first being 0. */
-static uint32_t
-nth(uint32_t i)
-{
-	return 1 + i * MSS;
-}
-
-/* The next segment is the nth. */
-static bool
-is_nth(uint32_t i)
-{
-	struct seg seg = peer_receive(&peer);
-
-	if (!seg.none && seg.seq == nth(i) && seg.len == MSS && !seg.bad_bytes)
-		return true;
-	printf("# %s seq %u (%u) len %u, want %u\n", seg.none ? "none" : "got", seg.seq,
-			(seg.seq - 1) / MSS, seg.len, i);
-	return false;
-}
-
-static bool
-is_silent(void)
-{
-	struct seg seg = peer_receive(&peer);
-
-	if (!seg.none)
-		printf("# seq %u (%u) len %u\n", seg.seq, (seg.seq - 1) / MSS, seg.len);
-	return seg.none;
-}
-
-static void
-ack(uint32_t i)
-{
-	SEND(&peer, .seq = 1, .ack = nth(i), .flags = A, .win = 65535);
-}
-
-/* An ACK of segments before `i`, and of those from left to before right. */
-static void
-sack(uint32_t i, uint32_t left, uint32_t right)
-{
-	SEND(&peer, .seq = 1, .ack = nth(i), .flags = A, .win = 65535,
-			.opts = { .n_sack = 1, .sack[0] = { nth(left), nth(right) } });
-}
-
-static void
-dsack(uint32_t i, uint32_t left, uint32_t right)
-{
-	sack(i, left, right);
-}
-
-/* Ten segments are in flight, 100 ms old. */
-static void
-flight(uint32_t bytes)
-{
-	peer_write(&peer, bytes);
-	CHECK_EQ(peer_drain(&peer), 10, "ten segments");
-	peer_advance(&peer, 100);
-}
+#define A PV_TCP_ACK
 
 static void
 reno(struct pv_config *config)
@@ -91,7 +26,7 @@ fast_retransmit(void)
 	CHECK_EQ(peer_counter(&peer, "LIMITED_TRANSMIT"), 2, "limited transmit");
 	ack(0);
 	CHECK(is_nth(0), "the third resends what is missing");
-	CHECK(is_silent(), "and nothing else");
+	CHECK(peer_is_silent(&peer), "and nothing else");
 	CHECK_EQ(peer_info(&peer).snd_ssthresh, 6 * MSS, "ssthresh is half the flight");
 	for (int i = 0; i < 9; i++)
 		ack(0);
@@ -120,9 +55,7 @@ not_duplicates(void)
 static void
 no_false_fast_retransmit(void)
 {
-	flight(60000);
-	peer_next(&peer, 1000);
-	CHECK(is_nth(0), "a time-out");
+	flight_timed_out(60000);
 	ack(10);
 	peer_drain(&peer);
 	for (int i = 0; i < 4; i++)
@@ -168,7 +101,7 @@ next_segment(void)
 					.sack = { { nth(7), nth(8) }, { nth(5), nth(6) },
 							{ nth(3), nth(4) } } });
 	CHECK(is_nth(0), "the first hole");
-	CHECK(is_silent(), "no more at once");
+	CHECK(peer_is_silent(&peer), "no more at once");
 	for (uint32_t i = 1; i < 3; i++) {
 		ack(i);
 		CHECK(is_nth(i), "the next hole");
@@ -211,9 +144,9 @@ rack_waits(void)
 {
 	flight(14480);
 	sack(0, 1, 2);
-	CHECK(is_silent(), "one later segment delivered: perhaps reordered");
+	CHECK(peer_is_silent(&peer), "one later segment delivered: perhaps reordered");
 	peer_advance(&peer, 24);
-	CHECK(is_silent(), "for a quarter of the round-trip time");
+	CHECK(peer_is_silent(&peer), "for a quarter of the round-trip time");
 	peer_advance(&peer, 2);
 	CHECK(is_nth(0), "then it is lost");
 	CHECK_EQ(peer_counter(&peer, "TCP_RTO"), 0, "without a time-out");
@@ -271,109 +204,11 @@ tail_loss_repaired(void)
 }
 
 static void
-tail_not_lost(void)
-{
-	uint32_t cwnd;
-
-	flight(14480);
-	ack(9);
-	peer_next(&peer, 1000);
-	CHECK(is_nth(9), "a probe");
-	cwnd = peer_info(&peer).snd_cwnd;
-	dsack(10, 9, 10);
-	peer_write(&peer, MSS);
-	CHECK(is_nth(10), "more data");
-	ack(11);
-	CHECK(peer_info(&peer).snd_cwnd >= cwnd, "a D-SACK says that nothing was lost");
-}
-
-static void
 probe_with_new_data(void)
 {
 	flight(60000);
 	peer_next(&peer, 1000);
 	CHECK(is_nth(10), "a probe is new data where there is some");
-}
-
-static void
-spurious_frto(void)
-{
-	flight(60000);
-	peer_next(&peer, 1000);
-	CHECK(is_nth(0), "a time-out");
-	CHECK_EQ(peer_info(&peer).recovery, 3, "loss");
-	ack(1);
-	CHECK(is_nth(10), "the first ACK lets new data out");
-	CHECK(is_nth(11), "two segments");
-	CHECK(is_silent(), "and nothing that is old");
-	ack(2);
-	CHECK_EQ(peer_info(&peer).recovery, 0, "an ACK of what was never resent: spurious");
-	CHECK_EQ(peer_counter(&peer, "TCP_RTO_SPURIOUS"), 1, "counted");
-	CHECK(peer_info(&peer).snd_cwnd >= 10 * MSS, "cwnd is as before");
-	CHECK_EQ(peer_info(&peer).lost, 0, "nothing is lost");
-}
-
-static void
-frto_only(struct pv_config *config)
-{
-	config->tcp.rack = 0;
-	config->tcp.sack = 0;
-}
-
-static void
-real_timeout(void)
-{
-	uint32_t i;
-
-	flight(14480);
-	peer_next(&peer, 1000);
-	CHECK(is_nth(0), "a time-out");
-	ack(1);
-	CHECK(is_nth(1) && is_nth(2), "with no new data the old is resent, by slow start");
-	ack(1);
-	for (i = 2; i < 10; i++)
-		ack(i);
-	peer_drain(&peer);
-	ack(10);
-	CHECK_EQ(peer_info(&peer).recovery, 0, "all is acknowledged");
-	CHECK_EQ(peer_counter(&peer, "TCP_RTO_SPURIOUS"), 0, "it was real");
-}
-
-static void
-timestamps_only(struct pv_config *config)
-{
-	config->tcp.rack = 0;
-	config->tcp.f_rto = 0;
-}
-
-static void
-spurious_eifel(void)
-{
-	uint32_t before;
-
-	flight(60000);
-	before = peer.ts_recent;
-	peer_next(&peer, 1000);
-	CHECK(is_nth(0), "a time-out");
-	peer.ts_recent = before;
-	ack(1);
-	CHECK_EQ(peer_counter(&peer, "TCP_RTO_SPURIOUS"), 1, "the ACK echoes the original");
-	CHECK(peer_info(&peer).snd_cwnd >= 10 * MSS, "cwnd is as before");
-}
-
-static void
-undo_by_dsack(void)
-{
-	flight(60000);
-	sack(0, 1, 4);
-	CHECK(is_nth(0), "a fast retransmit");
-	CHECK(peer_info(&peer).snd_cwnd < 10 * MSS, "cwnd is reduced");
-	peer_drain(&peer);
-	ack(4);
-	peer_drain(&peer);
-	dsack(4, 0, 1);
-	CHECK_EQ(peer_counter(&peer, "TCP_UNDO"), 1, "the D-SACK takes it back");
-	CHECK(peer_info(&peer).snd_cwnd >= 10 * MSS, "cwnd is as before");
 }
 
 static void
@@ -423,96 +258,6 @@ proportional(void)
 	CHECK(peer_counter(&peer, "PRR") > 0, "counted");
 }
 
-/* ---- explicit congestion notification ---- */
-
-static void
-ecn_connect(struct pv_config *config)
-{
-	config->tcp.ecn = 1;
-	config->tcp.congestion = PV_CC_NEWRENO;
-}
-
-static void
-ecn(void)
-{
-	struct seg seg;
-	uint32_t cwnd;
-
-	peer_write(&peer, 3 * MSS);
-	seg = peer_receive(&peer);
-	CHECK_EQ(seg.tos & 3, 2, "data is ECN capable");
-	peer_drain(&peer);
-	cwnd = peer_info(&peer).snd_cwnd;
-	SEND(&peer, .seq = 1, .ack = nth(1), .flags = A | PV_TCP_ECE, .win = 65535);
-	CHECK(peer_info(&peer).snd_cwnd < cwnd, "ECE reduces the window");
-	cwnd = peer_info(&peer).snd_cwnd;
-	SEND(&peer, .seq = 1, .ack = nth(2), .flags = A | PV_TCP_ECE, .win = 65535);
-	CHECK_EQ(peer_info(&peer).snd_cwnd, cwnd, "once a window");
-	peer_write(&peer, MSS);
-	CHECK((peer_receive(&peer).flags & PV_TCP_CWR) != 0, "the next new data says CWR");
-	SEND(&peer, .seq = 1, .ack = nth(3), .flags = A, .win = 65535);
-	peer_write(&peer, MSS);
-	seg = peer_receive(&peer);
-	CHECK(seg.len == MSS && (seg.flags & PV_TCP_CWR) == 0, "once");
-	CHECK_EQ(peer_counter(&peer, "TCP_ECN_REDUCED"), 1, "counted");
-	SEND(&peer, .seq = 1, .ack = nth(5), .len = 100, .flags = A, .win = 65535, .tos = 3);
-	seg = peer_receive(&peer);
-	CHECK((seg.flags & PV_TCP_ECE) != 0, "CE is echoed");
-	CHECK_EQ(seg.tos & 3, 0, "an ACK is not ECN capable");
-	SEND(&peer, .seq = 101, .ack = nth(5), .len = 100, .flags = A, .win = 65535, .tos = 2);
-	peer_advance(&peer, 40);
-	CHECK((peer_receive(&peer).flags & PV_TCP_ECE) != 0, "until CWR comes");
-	SEND(&peer, .seq = 201, .ack = nth(5), .len = 100, .flags = A | PV_TCP_CWR, .win = 65535,
-			.tos = 2);
-	peer_advance(&peer, 40);
-	CHECK((peer_receive(&peer).flags & PV_TCP_ECE) == 0, "then no more");
-	peer_write(&peer, MSS);
-	peer_drain(&peer);
-	peer_next(&peer, 10000);
-	CHECK_EQ(peer_receive(&peer).tos & 3, 0, "a retransmission is not ECN capable");
-}
-
-static void
-with_ecn(void)
-{
-	struct seg syn;
-
-	printf("# ECN\n");
-	if (!peer_open(&peer, ecn_connect))
-		return;
-	CHECK(peer_start_connect(&peer, &syn) || (syn.flags & PV_TCP_SYN) != 0, "a SYN");
-	CHECK_EQ(syn.flags, PV_TCP_SYN | PV_TCP_ECE | PV_TCP_CWR, "that offers ECN");
-	CHECK_EQ(syn.tos & 3, 0, "and is not ECN capable itself");
-	peer_advance(&peer, 100);
-	SEND(&peer, .ack = 1, .flags = PV_TCP_SYN | A | PV_TCP_ECE, .win = 65535,
-			.opts = { .present = PV_TCP_OPT_MSS | PV_TCP_OPT_SACKOK | PV_TCP_OPT_WSCALE,
-					.mss = 1460,
-					.wscale = 7 });
-	peer_drain(&peer);
-	ecn();
-	peer_close(&peer);
-	peer_open(&peer, ecn_connect);
-	peer_start_connect(&peer, &syn);
-	SEND(&peer, .ack = 1, .flags = PV_TCP_SYN | A | PV_TCP_ECE | PV_TCP_CWR, .win = 65535,
-			.opts = { .present = PV_TCP_OPT_MSS, .mss = 1460 });
-	CHECK_EQ(peer_info(&peer).options & 8, 0, "a mirrored offer is no agreement");
-	peer_close(&peer);
-	peer_open(&peer, ecn_connect);
-	peer_start_connect(&peer, &syn);
-	SEND(&peer, .ack = 1, .flags = PV_TCP_RST | A);
-	CHECK_EQ(peer_receive(&peer).flags, PV_TCP_SYN, "refused: once more without the offer");
-	SEND(&peer, .ack = 1, .flags = PV_TCP_RST | A);
-	CHECK_EQ(peer_error(&peer), -ECONNREFUSED, "refused again: refused");
-	peer_close(&peer);
-	peer_open(&peer, ecn_connect);
-	peer_start_connect(&peer, &syn);
-	peer_next(&peer, 10000);
-	CHECK(peer_receive(&peer).flags != PV_TCP_SYN, "silence: the offer again");
-	peer_next(&peer, 10000);
-	CHECK_EQ(peer_receive(&peer).flags, PV_TCP_SYN, "then without it");
-	peer_close(&peer);
-}
-
 int
 main(void)
 {
@@ -526,15 +271,9 @@ main(void)
 	peer_with(&peer, "RACK and reordering", NULL, rack_reordering);
 	peer_with(&peer, "tail loss probe", NULL, tail_loss);
 	peer_with(&peer, "tail loss repaired", NULL, tail_loss_repaired);
-	peer_with(&peer, "tail not lost", NULL, tail_not_lost);
 	peer_with(&peer, "probe with new data", NULL, probe_with_new_data);
-	peer_with(&peer, "spurious time-out by F-RTO", frto_only, spurious_frto);
-	peer_with(&peer, "real time-out", frto_only, real_timeout);
-	peer_with(&peer, "spurious time-out by timestamps", timestamps_only, spurious_eifel);
-	peer_with(&peer, "undo by D-SACK", NULL, undo_by_dsack);
 	peer_with(&peer, "reneging", no_rack, reneging);
 	peer_with(&peer, "invalid blocks", no_rack, invalid_blocks);
 	peer_with(&peer, "PRR", NULL, proportional);
-	with_ecn();
 	return tap_done();
 }

@@ -34,16 +34,6 @@ is_near(uint64_t us, uint64_t want)
 	return false;
 }
 
-static bool
-is_silent(void)
-{
-	struct seg seg = peer_receive(&peer);
-
-	if (!seg.none)
-		printf("# seq %u len %u flags %#x\n", seg.seq, seg.len, seg.flags);
-	return seg.none;
-}
-
 static void
 ack(uint32_t number)
 {
@@ -59,7 +49,7 @@ segments(void)
 	CHECK(is_data(peer_receive(&peer), 1449, 1448, A), "and another");
 	CHECK(is_data(peer_receive(&peer), 2897, 1104, P), "PSH on the last one");
 	ack(4001);
-	CHECK(is_silent(), "pure ACKs are not acknowledged");
+	CHECK(peer_is_silent(&peer), "pure ACKs are not acknowledged");
 	CHECK_EQ(peer_info(&peer).bytes_acked, 4000, "all is acknowledged");
 }
 
@@ -70,7 +60,7 @@ nagle(void)
 	CHECK(is_data(peer_receive(&peer), 1, 10, P), "a small segment leaves an idle connection");
 	peer_write(&peer, 10);
 	peer_write(&peer, 20);
-	CHECK(is_silent(), "the next one waits for its acknowledgment");
+	CHECK(peer_is_silent(&peer), "the next one waits for its acknowledgment");
 	ack(11);
 	CHECK(is_data(peer_receive(&peer), 11, 30, P), "and they leave together");
 	pv_set_option(peer.engine, peer.handle, PV_OPT_NODELAY, 1);
@@ -121,7 +111,7 @@ timeouts(void)
 		seg = peer_receive(&peer);
 		CHECK(is_data(seg, 101, 1448, A), "the first segment again");
 		CHECK(is_near(seg.when - sent, wait), "after twice as long each time");
-		CHECK(is_silent(), "only that one");
+		CHECK(peer_is_silent(&peer), "only that one");
 		sent = seg.when;
 	}
 	CHECK_EQ(peer_info(&peer).snd_cwnd, 1448, "cwnd is one segment");
@@ -151,7 +141,7 @@ give_up(void)
 	CHECK_EQ(peer_error(&peer), 0, "four of them, and still there");
 	CHECK(!peer_next(&peer, 10000), "no fifth");
 	CHECK_EQ(peer_error(&peer), -ETIMEDOUT, "then the connection has timed out");
-	CHECK(is_silent(), "without a word");
+	CHECK(peer_is_silent(&peer), "without a word");
 }
 
 static void
@@ -193,7 +183,7 @@ zero_window(void)
 
 	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 0);
 	peer_write(&peer, 3000);
-	CHECK(is_silent(), "a closed window");
+	CHECK(peer_is_silent(&peer), "a closed window");
 	for (uint32_t i = 0, wait = 300; i < 5; i++, wait *= 2) {
 		uint64_t before = peer.now / MS;
 
@@ -224,7 +214,7 @@ probe_answered_late(void)
 	CHECK_EQ(peer_drain(&peer), 2, "and whole");
 	ack(3001);
 	peer_advance(&peer, 60000);
-	CHECK(is_silent(), "no probe follows");
+	CHECK(peer_is_silent(&peer), "no probe follows");
 }
 
 static void
@@ -244,7 +234,7 @@ small_window(void)
 	peer_write(&peer, 3000);
 	peer_drain(&peer);
 	SEND(&peer, .seq = 1, .ack = 1, .flags = A, .win = 5); /* 640 bytes of 65535 seen */
-	CHECK(is_silent(), "a window that opens a little is not filled at once");
+	CHECK(peer_is_silent(&peer), "a window that opens a little is not filled at once");
 	peer_advance(&peer, 1000);
 	CHECK(is_data(peer_receive(&peer), 1, 640, A), "but before long");
 }
@@ -255,7 +245,7 @@ shrinking_window(void)
 	peer_write(&peer, 20000);
 	CHECK_EQ(peer_drain(&peer), 10, "ten segments");
 	SEND(&peer, .seq = 1, .ack = 1449, .flags = A, .win = 11);
-	CHECK(is_silent(), "a window pulled back: nothing new");
+	CHECK(peer_is_silent(&peer), "a window pulled back: nothing new");
 	CHECK_EQ(peer_error(&peer), 0, "the connection survives");
 	SEND(&peer, .seq = 1, .ack = 1449, .flags = A, .win = 0);
 	peer_advance(&peer, 2000000);
@@ -320,7 +310,7 @@ keepalive(void)
 	pv_set_option(peer.engine, peer.handle, PV_OPT_KEEPALIVE_INTERVAL, 1000);
 	pv_set_option(peer.engine, peer.handle, PV_OPT_KEEPALIVE_COUNT, 3);
 	peer_advance(&peer, 100000);
-	CHECK(is_silent(), "keep-alive is off");
+	CHECK(peer_is_silent(&peer), "keep-alive is off");
 	ack(1);
 	pv_set_option(peer.engine, peer.handle, PV_OPT_KEEPALIVE, 1);
 	peer_advance(&peer, 10000);
@@ -328,9 +318,9 @@ keepalive(void)
 	CHECK(seg.flags == A && seg.len == 0 && seg.seq == 0, "a probe after the idle time");
 	ack(1);
 	peer_advance(&peer, 9999);
-	CHECK(is_silent(), "an answer begins the idle time anew");
+	CHECK(peer_is_silent(&peer), "an answer begins the idle time anew");
 	peer_advance(&peer, 1);
-	CHECK(!is_silent(), "a probe");
+	CHECK(!peer_is_silent(&peer), "a probe");
 	peer_advance(&peer, 2000);
 	CHECK_EQ(peer_drain(&peer), 2, "and more while none is answered");
 	CHECK_EQ(peer_error(&peer), 0, "one lost answer does not matter");
@@ -346,9 +336,9 @@ path_mtu(void)
 	peer_write(&peer, 2896);
 	peer_drain(&peer);
 	peer_icmp(&peer, 3, 4, 1000, 0x10000, 1500);
-	CHECK(is_silent(), "a message about something never sent is ignored");
+	CHECK(peer_is_silent(&peer), "a message about something never sent is ignored");
 	peer_icmp(&peer, 3, 4, 40, 1, 1500);
-	CHECK(is_silent(), "and one with an impossible size");
+	CHECK(peer_is_silent(&peer), "and one with an impossible size");
 	peer_icmp(&peer, 3, 4, 1000, 1, 1500);
 	seg = peer_receive(&peer);
 	CHECK(is_data(seg, 1, 948, A), "the path takes less: sent again at once");
@@ -368,7 +358,7 @@ path_mtu_doubted(void)
 	peer_write(&peer, 1448);
 	peer_drain(&peer);
 	peer_icmp(&peer, 3, 4, 1000, 1449, 1500);
-	CHECK(is_silent(), "while segments of that size arrive, the message waits");
+	CHECK(peer_is_silent(&peer), "while segments of that size arrive, the message waits");
 	ack(2897);
 	peer_write(&peer, 1448);
 	CHECK(is_data(peer_receive(&peer), 2897, 1448, P),
