@@ -3,12 +3,15 @@
 Two namespaces with a tap in each, and between the taps the emulated wire (100 Mb/s, 50 ms there and
 back, one frame in a hundred lost each way unless said otherwise). First the kernel at both ends,
 then we, in turn. Then on the same wire without losses and with a queue of one round trip: two flows
-of ours, and one of ours beside one of the kernel's. CUBIC everywhere. Needs root.
+of ours, two of the kernel's, and one of ours beside one of the kernel's; how they share the wire in
+the end, and from which second on neither has had more than 60 in a hundred. CUBIC everywhere. Needs
+root.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -16,13 +19,12 @@ import statistics
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final, Self, cast
 
 from pyroute2 import NetNS, netns
 
-from pyprov.runtime.config_wire import read_rate
+from pyprov.runtime.config_wire import WireParams, read_rate
 from pyprov.tools.bench.program import Program
 from pyprov.tools.errors import Failed, Unusable
 
@@ -33,23 +35,12 @@ _PORT: Final = 5001
 _KERNEL: Final = ("10.98.0.1", "10.98.0.2")
 _OURS: Final = ("10.98.0.11", "10.98.0.12")
 _MAC: Final = ("02:00:00:00:0b:01", "02:00:00:00:0b:02")
-_CALM: Final = (
-    40.0  # seconds after which flows that share a wire are looked at: CUBIC takes its time
-)
+_CALM: Final = 40  # seconds after which flows that share a wire are looked at: CUBIC takes its time
+_SPELL: Final = 10  # seconds over which it is looked who has had how much
+_FAIR: Final = 0.6
 _WARM: Final = 1.0
 
 _numbers = itertools.count(1)
-
-
-@dataclass(frozen=True, slots=True)
-class WireOf:
-    """What lies between the taps."""
-
-    rate: int
-    delay: float
-    loss: float
-    queue: int
-    seed: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,16 +50,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", default="100M", help="of the wire, bits a second")
     parser.add_argument("--delay", type=float, default=0.025, help="of the wire, one way")
     parser.add_argument("--loss", type=float, default=0.01, help="of the wire, each way")
-    parser.add_argument("--share-seconds", type=float, default=20.0, help="0: no fairness runs")
+    parser.add_argument("--burst", type=int, default=1, help="losses in a row, on average")
+    parser.add_argument("--reorder", type=float, default=0.0, help="share overtaken by others")
+    parser.add_argument("--reorder-delay", type=float, default=0.005, help="so much later, in s")
+    parser.add_argument("--share-seconds", type=int, default=20, help="0: no fairness runs")
 
 
 class Network:
     """Two namespaces with a tap each and the wire between; gone at the end of the `with`."""
 
-    def __init__(self, wire: WireOf) -> None:
+    def __init__(self, wire: WireParams, seed: int) -> None:
         number = f"{os.getpid()}-{next(_numbers)}"
         self.names = (f"pyprov-x{number}", f"pyprov-y{number}")
-        self._wire = wire
+        self._wire, self._seed = wire, seed
         self._closing = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -83,7 +77,10 @@ class Network:
                 wire.queue,
                 round(wire.delay * 1e9),
                 round(wire.loss * 1e6),
-                wire.seed,
+                wire.burst,
+                round(wire.reorder * 1e6),
+                round(wire.overtaken * 1e9),
+                self._seed,
             )
             relay = Program([_relay(), *ends, *map(str, numbers)])
             closing.enter_context(relay)
@@ -129,66 +126,107 @@ def _tables(end: int) -> dict[str, object]:
         "mac": _MAC[end],
         "dad": False,
     }
-    provider = {"memory": 64, "packet_buffers": 8192, "max_connections": 64, "huge": "never"}
+    provider = {"memory": 256, "packet_buffers": 32_768, "max_connections": 64, "huge": "never"}
     return {"port": [port], "provider": provider}
 
 
-def _rates(servers: list[Program], warm: float, seconds: float) -> list[float]:
-    """Bits a second that each flow of the servers has got after a while."""
+def _carried(servers: list[Program], flows: int, seconds: float) -> list[tuple[float, list[int]]]:
+    """Look once a second, from when all flows are there: when, and the bytes of each until then."""
     pause = threading.Event()  # never set: a timer that costs no CPU
-    pause.wait(warm)
+    while len([n for server in servers for n in server.ask()]) < flows:
+        pause.wait(0.01)
     begin = time.perf_counter()
-    before = [n for server in servers for n in server.ask()]
-    pause.wait(seconds)
-    spent = time.perf_counter() - begin
-    after = [n for server in servers for n in server.ask()]
-    return [(b - a) * 8 / spent for a, b in zip(before, after, strict=True)]
+    looks = []
+    while True:
+        looks.append((time.perf_counter(), [n for server in servers for n in server.ask()]))
+        left = begin + seconds - time.perf_counter()
+        if left <= 0:
+            return looks
+        pause.wait(min(1.0, left))
 
 
-def alone(kind: str, wire: WireOf, seconds: float) -> float:
+def _gained(
+    before: tuple[float, list[int]], after: tuple[float, list[int]]
+) -> tuple[float, list[int]]:
+    """Seconds between two looks, and what each flow got."""
+    return after[0] - before[0], [b - a for a, b in zip(before[1], after[1], strict=True)]
+
+
+def alone(kind: str, wire: WireParams, seed: int, seconds: float) -> float:
     """One flow between two of a kind, bits a second."""
-    with Network(wire) as network:
+    with Network(wire, seed) as network:
         server = network.start(kind, "server", 0)
         network.start(kind, "client", 1)
-        (rate,) = _rates([server], _WARM, seconds)
-    return rate
+        threading.Event().wait(_WARM)
+        looks = _carried([server], 1, seconds)
+    spent, (gained,) = _gained(looks[0], looks[-1])
+    return gained * 8 / spent
 
 
-def together(kinds: list[str], wire: WireOf, seconds: float) -> list[float]:
-    """Flows of these kinds beside each other: their shares."""
-    with Network(wire) as network:
+def settled(looks: list[tuple[float, list[int]]]) -> int | None:
+    """From which second on every spell was shared fairly; None: the last one was not."""
+    spells = [_gained(*pair)[1] for pair in zip(looks, looks[_SPELL:], strict=False)]
+    unfair = [i for i, got in enumerate(spells) if max(got) > _FAIR * sum(got)]
+    if not unfair:
+        return 0
+    return None if unfair[-1] == len(spells) - 1 else unfair[-1] + 1
+
+
+def together(kinds: list[str], wire: WireParams, seconds: int) -> dict[str, object]:
+    """Flows of these kinds beside each other: their shares in the end, and when they settled."""
+    with Network(wire, seed=1) as network:
         sorts = sorted(set(kinds))
         servers = [network.start(kind, "server", 0) for kind in sorts]
         for kind in sorts:
             network.start(kind, "client", kinds.count(kind))
-        rates = _rates(servers, _CALM, seconds)
-    return [round(rate / sum(rates), 3) for rate in rates]
+        looks = _carried(servers, len(kinds), _CALM + seconds)
+    _, gained = _gained(looks[min(_CALM, len(looks) - 2)], looks[-1])
+    return {
+        "shares": [round(n / sum(gained), 3) for n in gained],
+        "settled_s": settled(looks),
+    }
+
+
+def wire_of(arguments: argparse.Namespace) -> WireParams:
+    """Return the wire asked for."""
+    rate = read_rate(arguments.rate)
+    return WireParams.of(
+        rate=rate,
+        delay=arguments.delay,
+        loss=arguments.loss,
+        queue=round(rate / 8 * 2 * arguments.delay),
+        burst=arguments.burst,
+        reorder=arguments.reorder,
+        reorder_delay=arguments.reorder_delay,
+    )
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, object]:
     """Run all; the JSON document."""
-    rate = read_rate(arguments.rate)
-    queue = round(rate / 8 * 2 * arguments.delay)
+    wire = wire_of(arguments)
     found: dict[str, list[float]] = {"kernel": [], "ours": []}
-    for round_ in range(arguments.rounds):
-        wire = WireOf(rate, arguments.delay, arguments.loss, queue, seed=round_ + 1)
+    for seed in range(1, arguments.rounds + 1):
         for kind, rates in found.items():
-            rates.append(alone(kind, wire, arguments.seconds) / 1e6)
-    medians = {kind: statistics.median(rates) for kind, rates in found.items()}
-    document: dict[str, object] = {
-        "systems": [
+            rates.append(alone(kind, wire, seed, arguments.seconds) / 1e6)
+    document: dict[str, object] = {}
+    if arguments.rounds:
+        medians = {kind: statistics.median(rates) for kind, rates in found.items()}
+        document["systems"] = [
             {"name": kind, "mbps": round(medians[kind], 3), "runs": [round(r, 3) for r in rates]}
             for kind, rates in found.items()
-        ],
-        "ratio_vs_kernel": round(medians["ours"] / medians["kernel"], 3),
-        "wire": {"rate": rate, "delay": arguments.delay, "loss": arguments.loss, "queue": queue},
-    }
+        ]
+        document["ratio_vs_kernel"] = round(medians["ours"] / medians["kernel"], 3)
+    names = ("rate", "delay", "loss", "queue", "burst", "reorder")
+    document["wire"] = {name: getattr(wire, name) for name in names}
     if arguments.share_seconds:
-        clean = WireOf(rate, arguments.delay, 0.0, queue, seed=1)
-        document["shares"] = {
-            "two of ours": together(["ours", "ours"], clean, arguments.share_seconds),
-            "kernel, ours": together(["kernel", "ours"], clean, arguments.share_seconds),
-            "two of the kernel": together(["kernel", "kernel"], clean, arguments.share_seconds),
+        clean = dataclasses.replace(wire, loss=0.0, reorder=0.0)
+        pairs = {
+            "two of ours": ["ours", "ours"],
+            "kernel, ours": ["kernel", "ours"],
+            "two of the kernel": ["kernel", "kernel"],
+        }
+        document["sharing"] = {
+            who: together(kinds, clean, arguments.share_seconds) for who, kinds in pairs.items()
         }
     return document
 
@@ -201,9 +239,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(document))
         return 0
-    for system in cast("list[dict[str, object]]", document["systems"]):
+    for system in cast("list[dict[str, object]]", document.get("systems", [])):
         print(f"{system['name']:8} {system['mbps']:>8} Mb/s   runs {system['runs']}")
-    print(f"ratio    {document['ratio_vs_kernel']:>8}")
-    for who, shares in cast("dict[str, list[float]]", document.get("shares", {})).items():
-        print(f"shares of {who}: {shares}")
+    if "ratio_vs_kernel" in document:
+        print(f"ratio    {document['ratio_vs_kernel']:>8}")
+    for who, found in cast("dict[str, dict[str, object]]", document.get("sharing", {})).items():
+        when = "not" if found["settled_s"] is None else f"after {found['settled_s']} s"
+        print(f"shares of {who}: {found['shares']}, within 40:60 {when}")
     return 0

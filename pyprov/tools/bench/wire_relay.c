@@ -4,9 +4,10 @@
  * The emulated wire between two taps, each in a network namespace of its own, for whoever talks
  * there: the kernel, the provider by packet sockets, or both.
  *
- *   wire_relay NETNS_A TAP_A NETNS_B TAP_B RATE QUEUE DELAY_NS LOSS SEED
+ *   wire_relay NETNS_A TAP_A NETNS_B TAP_B RATE QUEUE DELAY_NS LOSS BURST REORDER LATE_NS SEED
  *
- * RATE in bit/s, QUEUE in bytes, LOSS in frames out of a million; the same in both directions. It
+ * RATE in bit/s, QUEUE in bytes, LOSS and REORDER in frames out of a million, BURST in frames on
+ * average, LATE_NS for those that others overtake; the same in both directions. It
  * says "ready" once the taps exist. Every line that comes in on standard input is answered by a
  * line of six numbers: frames, lost and queue_lost from A to B, then from B to A; the end of input
  * ends the program.
@@ -154,7 +155,7 @@ main(int argc, char **argv)
 	struct pv_wire_params params = { 0 };
 	bool open = true;
 
-	if (argc != 10) {
+	if (argc != 13) {
 		fprintf(stderr, "usage: see the head of wire_relay.c\n");
 		return 2;
 	}
@@ -162,12 +163,15 @@ main(int argc, char **argv)
 	params.queue = strtoull(argv[6], NULL, 10);
 	params.delay = strtoull(argv[7], NULL, 10);
 	params.loss = (uint32_t)strtoul(argv[8], NULL, 10);
+	params.burst = (uint32_t)strtoul(argv[9], NULL, 10);
+	params.reorder = (uint32_t)strtoul(argv[10], NULL, 10);
+	params.reorder_delay = strtoull(argv[11], NULL, 10);
 	prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
 	for (int side = 0; side < 2; side++) {
 		taps[side] = open_tap(argv[1 + 2 * side], argv[2 + 2 * side]);
 		fds[1 + side] = (struct pollfd){ .fd = taps[side], .events = POLLIN };
 		pv_wire_way_init(&ways[side], &params,
-				strtoull(argv[9], NULL, 10) * 2 + (uint64_t)side);
+				strtoull(argv[12], NULL, 10) * 2 + (uint64_t)side);
 	}
 	printf("ready\n");
 	fflush(stdout);
