@@ -20,6 +20,14 @@ pv_cc_of(uint32_t congestion)
 	}
 }
 
+uint8_t
+pv_cc_number(const struct pv_cc *cc)
+{
+	return cc == &pv_cc_newreno ? PV_CC_NEWRENO :
+	       cc == &pv_cc_dctcp   ? PV_CC_DCTCP :
+				      PV_CC_CUBIC;
+}
+
 uint32_t
 pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_tcp_config *config)
 {

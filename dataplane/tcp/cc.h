@@ -84,6 +84,7 @@ extern const struct pv_cc pv_cc_newreno, pv_cc_cubic, pv_cc_dctcp;
 
 /* enum pv_congestion. */
 const struct pv_cc *pv_cc_of(uint32_t congestion);
+uint8_t pv_cc_number(const struct pv_cc *cc);
 #define PV_SSTHRESH_FIRST (UINT32_MAX / 2)
 /* RFC 6928; one segment after a lost SYN (RFC 5681 3.1). */
 uint32_t pv_cc_initial_window(const struct pv_pcb *pcb, const struct pv_tcp_config *config);

@@ -21,7 +21,8 @@ start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	(void)ctx;
 	*cubic = (struct pv_cubic){ 0 };
 	pv_hystart_start(&cubic->hystart, pcb->snd_nxt);
-	cubic->hystart.off = !pcb->data->config->hystart;
+	/* RFC 9406 4.3: for the first slow start only. */
+	cubic->hystart.off = !pcb->data->config->hystart || pcb->data->ssthresh < PV_SSTHRESH_FIRST;
 }
 
 /* 4.2: congestion avoidance begins; K is the time to come back to w_max. */

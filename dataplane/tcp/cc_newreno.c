@@ -12,7 +12,8 @@ start(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	(void)ctx;
 	*reno = (struct pv_newreno){ 0 };
 	pv_hystart_start(&reno->hystart, pcb->snd_nxt);
-	reno->hystart.off = !pcb->data->config->hystart;
+	/* RFC 9406 4.3: for the first slow start only. */
+	reno->hystart.off = !pcb->data->config->hystart || pcb->data->ssthresh < PV_SSTHRESH_FIRST;
 }
 
 static void

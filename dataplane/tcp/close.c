@@ -258,7 +258,7 @@ pv_tcp_window_update(struct pv_ctx *ctx, uint64_t handle)
 {
 	struct pv_pcb *pcb = pv_pcb_of(ctx, handle);
 
-	if (pcb == NULL || pcb->data == NULL)
+	if (pcb == NULL || pv_conn_data_get(ctx, pcb) == NULL)
 		return;
 	pv_conn_assert_valid(pcb);
 	pv_stream_kicked(&pcb->data->shared->rx);

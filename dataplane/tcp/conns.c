@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "tcp/established.h"
 #include "tcp/exchange.h"
+#include "tcp/rest.h"
 
 enum {
 	RTX_RECORDS = 1 << 18,
@@ -38,7 +39,8 @@ pv_conns_init(struct pv_ctx *ctx, const struct pv_config *config)
 			pv_pool_init(&conns->rtx, sizeof(struct pv_rtx), RTX_RECORDS,
 					config->huge) != 0 ||
 			pv_pool_init(&conns->pieces, sizeof(struct pv_piece), config->mbufs / 8 * 3,
-					false) != 0) {
+					false) != 0 ||
+			pv_pool_init(&conns->rests, sizeof(struct pv_rest), n, false) != 0) {
 		pv_conns_fini(ctx);
 		return -ENOMEM;
 	}
@@ -59,6 +61,7 @@ pv_conns_fini(struct pv_ctx *ctx)
 		conns->configs = config->next;
 		free(config);
 	}
+	pv_pool_fini(&conns->rests);
 	pv_pool_fini(&conns->pieces);
 	pv_pool_fini(&conns->rtx);
 	pv_pool_fini(&conns->data);
@@ -129,9 +132,12 @@ start_data(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_conn_data *d)
 struct pv_conn_data *
 pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
+	struct pv_rest *rest = pv_rest_of(ctx, pcb);
 	struct pv_conn_data *d = pv_pool_take(&ctx->conns->data);
-	struct pv_conn_config *owner = d != NULL ? take_config(ctx) : NULL;
+	struct pv_conn_config *owner = NULL;
 
+	if (d != NULL)
+		owner = rest != NULL ? rest->config_owner : take_config(ctx);
 	if (pv_never(ctx, owner == NULL)) {
 		if (d != NULL)
 			pv_pool_give(&ctx->conns->data, d);
@@ -146,7 +152,21 @@ pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	pcb->data = d;
 	pcb->flags |= PV_PCB_TOUCHED;
 	start_data(ctx, pcb, d);
+	if (rest != NULL)
+		pv_rest_end(ctx, pcb, rest);
 	return d;
+}
+
+static void
+drop_rest(struct pv_ctx *ctx, struct pv_pcb *pcb)
+{
+	struct pv_rest *rest = (pcb->flags & PV_PCB_TOUCHED) != 0 ? pv_rest_of(ctx, pcb) : NULL;
+
+	if (rest == NULL)
+		return;
+	give_config(ctx, rest->config_owner);
+	pv_pool_give(&ctx->conns->rests, rest);
+	pcb->rest = 0;
 }
 
 void
@@ -154,8 +174,10 @@ pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb)
 {
 	struct pv_conn_data *d = pv_conn_data_of(pcb);
 
-	if (d == NULL)
+	if (d == NULL) {
+		drop_rest(ctx, pcb);
 		return;
+	}
 	pv_timer_cancel(&ctx->wheel, &pcb->timer);
 	pv_rtx_clear(&ctx->conns->rtx, &d->rtx);
 	pv_reassembly_clear(&ctx->conns->pieces, &d->ooo);

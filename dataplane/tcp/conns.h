@@ -21,7 +21,7 @@ struct pv_conn_config {
 };
 
 struct pv_conns {
-	struct pv_pool data, rtx, pieces;
+	struct pv_pool data, rtx, pieces, rests;
 	uint32_t *pending; /* ring of slot indices, each with PV_PCB_OUTPUT; some may have gone
 			      since */
 	uint32_t pending_head, pending_tail, pending_mask;
@@ -32,12 +32,13 @@ struct pv_conns {
 	bool flushing;                  /* the engine stops: all are orphans */
 };
 
-/* The connection's data, made when it has none yet; NULL: none left (counted). */
+/* The connection's data, made when it has none yet or rests (rest.h); NULL: none left (counted). */
 struct pv_conn_data *pv_conn_data_make(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Everything but lines 0 and 1 and what the bridge holds: timer, queues, data. */
 void pv_conn_data_drop(struct pv_ctx *ctx, struct pv_pcb *pcb);
 
-/* What there is, without a look at the third line of a connection that never used it. */
+/* What there is, without a look at the third line of a connection that never used it. NULL also for
+ * one that rests. */
 static inline struct pv_conn_data *
 pv_conn_data_of(const struct pv_pcb *pcb)
 {

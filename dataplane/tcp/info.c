@@ -66,9 +66,7 @@ from_data(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_info *out)
 	out->recovery = d->recovery;
 	out->backoff = d->backoff;
 	out->probes = d->probes;
-	out->congestion = d->cc == &pv_cc_newreno ? PV_CC_NEWRENO :
-			  d->cc == &pv_cc_dctcp   ? PV_CC_DCTCP :
-						    PV_CC_CUBIC;
+	out->congestion = pv_cc_number(d->cc);
 	out->rto = us(d->rtt.rto);
 	out->srtt = us(d->rtt.srtt);
 	out->rttvar = us(d->rtt.rttvar);
@@ -110,6 +108,8 @@ pv_tcp_info(struct pv_ctx *ctx, uint64_t handle, struct pv_info *out)
 
 	if (pcb == NULL)
 		return -ENOTCONN;
+	if ((pcb->flags & PV_PCB_TOUCHED) != 0 && pcb->rest != 0)
+		pv_conn_data_get(ctx, pcb);
 	pv_pmtu_settle(ctx, pcb);
 	memset(out, 0, sizeof(*out));
 	out->local = pcb->tuple.local;

@@ -129,7 +129,7 @@ struct pv_pcb {
 	uint32_t rcv_buffer, snd_buffer; /* bytes; 0: as configured */
 	uint32_t invalid_ack_ms;         /* when an unacceptable segment was last answered, in ms of
 					    ctx->now | 1; 0: never */
-	uint32_t pad1;
+	uint32_t rest; /* number of its record while it rests (rest.h); 0: it does not */
 } pv_cache_aligned;
 
 static_assert(sizeof(struct pv_pcb) == 192,

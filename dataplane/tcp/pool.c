@@ -8,7 +8,7 @@
 int
 pv_pool_init(struct pv_pool *pool, size_t size, uint32_t n, bool huge)
 {
-	size = (size + PV_CACHE_LINE - 1) & ~(size_t)(PV_CACHE_LINE - 1);
+	size = (size + PV_CACHE_LINE / 2 - 1) & ~(size_t)(PV_CACHE_LINE / 2 - 1);
 	*pool = (struct pv_pool){ .base = pv_mem_map(size * n, huge), .size = size, .n = n };
 	return pool->base != NULL ? 0 : -ENOMEM;
 }

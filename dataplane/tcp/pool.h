@@ -17,7 +17,7 @@
 struct pv_pool {
 	uint8_t *base;
 	void *free;    /* each begins with the pointer to the next */
-	size_t size;   /* of one, a multiple of the cache line */
+	size_t size;   /* of one, a multiple of half a cache line */
 	uint32_t n;    /* how many there are */
 	uint32_t top;  /* those below were in use before */
 	uint32_t used; /* in use now */

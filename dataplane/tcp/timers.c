@@ -4,6 +4,7 @@
  * moving a deadline away costs one store, and the timer finds out when it fires.
  */
 #include "tcp/established.h"
+#include "tcp/rest.h"
 
 /* Alive. */
 static bool
@@ -58,8 +59,10 @@ pv_conn_timer_fired(struct pv_ctx *ctx, struct pv_timer *timer)
 	for (;;) {
 		enum pv_conn_timer which = earliest(d);
 
-		if (which == PV_CONN_TIMERS)
+		if (which == PV_CONN_TIMERS) {
+			pv_rest_look(ctx, pcb);
 			return;
+		}
 		if (d->deadline[which] > ctx->now) {
 			pv_timer_arm(&ctx->wheel, timer, PV_TIMER_CONNECTION, d->deadline[which]);
 			return;
