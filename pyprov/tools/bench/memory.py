@@ -14,14 +14,23 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict, TypeVar
 
-from pyprov.core.port import CLOSE_GRACEFUL, REQUEST_DTYPE, SYN_COOKIES_NEVER, Dataplane
+from pyprov.core.port import (
+    CLOSE_GRACEFUL,
+    REQUEST_DTYPE,
+    SYN_COOKIES_NEVER,
+    ConnectParams,
+    Dataplane,
+    pack_address,
+)
 from pyprov.runtime import engine
 from pyprov.runtime.config import Config
 from pyprov.runtime.generator import GUEST, Close, Generator, Load, Service, start_service
 from pyprov.tools.bench.accept_server import listen_params
+from pyprov.tools.bench.ends import Setup, config_of, tables
 from pyprov.tools.errors import Failed
 
 if TYPE_CHECKING:
@@ -34,6 +43,11 @@ _SERVERS: Final = ("10.9.0.2", "fd09::2")  # by --ipv6
 _PATIENCE: Final = 300.0
 _BATCH: Final = 1024
 _FEW: Final = 16_384  # of the kinds that are not measured
+_TALK: Final = 8192  # connections that have something to say at the same time
+_TALKED_MOST: Final = 40_960  # connections that talk take their time
+
+
+T = TypeVar("T")
 
 
 class Kind(TypedDict):
@@ -143,6 +157,65 @@ def established(server: str, flows: int) -> Filled:
         return Filled(count, resident() - before)
 
 
+def _until(ready: Callable[[], T | None]) -> T:
+    """Look until there is something: a waiter would have memory of its own for a connection."""
+    pause = threading.Event()  # never set
+    end = time.monotonic() + _PATIENCE
+    while (found := ready()) is None:
+        if time.monotonic() > end:
+            raise Failed("a connection did not get on")
+        pause.wait(0.001)
+    return found
+
+
+def _talk(near: Dataplane, far: Dataplane, server: str, listener: int) -> None:
+    """Open connections, ask and answer on each."""
+    peer = ConnectParams(peer=pack_address(server), peer_port=_PORT)
+    asking = [near.connect(peer) for _ in range(_TALK)]
+    answering = [_until(lambda: far.accept(listener)).handle for _ in asking]
+    memory = bytearray(64)
+    for sender, senders, receiver, receivers in (
+        (near, asking, far, answering),
+        (far, answering, near, asking),
+    ):
+        for handle in senders:
+            sender.send(handle, memory)
+        for handle in receivers:
+            _until(partial(receiver.recv, handle, memory))
+
+
+def _wait_for_rest(planes: list[Dataplane], count: int) -> None:
+    pause = threading.Event()  # never set
+    end = time.monotonic() + _PATIENCE
+    while any(plane.counters()["TCP_RESTED"] < count for plane in planes):
+        if time.monotonic() > end:
+            raise Failed("the connections that were quiet did not come to rest")
+        pause.wait(0.02)
+
+
+@contextmanager
+def _joined(flows: int, end: int) -> "Iterator[Dataplane]":
+    """One of two engines that a wire in memory joins."""
+    setup = Setup(wire="ring", flows=flows, mtu=1500, ipv6=False, service=Service.NONE)
+    dataplane = engine.start(config_of(setup, tables(setup, end - 1, "")))
+    try:
+        yield dataplane
+    finally:
+        engine.stop(dataplane)
+
+
+def talked(server: str, flows: int) -> Filled:
+    """Two engines whose connections asked and answered, some at a time, and are quiet now."""
+    flows = -(-flows // _TALK) * _TALK
+    before = resident()
+    with _joined(flows, 1) as near, _joined(flows, 2) as far:
+        listener = far.listen(listen_params(server, _PORT, _TALK, SYN_COOKIES_NEVER))
+        for done in range(_TALK, flows + _TALK, _TALK):
+            _talk(near, far, server, listener)
+            _wait_for_rest([near, far], done)
+        return Filled(2 * flows, resident() - before)
+
+
 def time_wait(server: str, flows: int) -> Filled:
     """Closed by us with a FIN, then by the peer."""
     rows, handles = np.zeros(_BATCH, REQUEST_DTYPE), np.zeros(_BATCH, np.uint64)
@@ -162,6 +235,7 @@ def time_wait(server: str, flows: int) -> Filled:
 STATES: Final = {
     "half-open": half_open,
     "established, idle": established,
+    "established, quiet": talked,
     "TIME-WAIT": time_wait,
 }
 
@@ -176,8 +250,9 @@ def measure(flows: int, *, ipv6: bool) -> list[Kind]:
     server = _SERVERS[ipv6]
     kinds = []
     for state, fill in STATES.items():
+        most = min(flows, _TALKED_MOST) if fill is talked else flows
         fill(server, _FEW)  # what only a process's first takes
-        once, twice = fill(server, flows), fill(server, 2 * flows)
+        once, twice = fill(server, most), fill(server, 2 * most)
         each = round(difference(once, twice), 1)
         kinds.append(Kind(state=state, connections=twice.connections, bytes_each=each))
     return kinds
