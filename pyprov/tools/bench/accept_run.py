@@ -35,11 +35,20 @@ COOKIES: Final = {
     "stateful": SYN_COOKIES_NEVER,
     "cookie": SYN_COOKIES_ALWAYS,
 }
+WIRE_FULL: Final = "wire_full"  # of the generator's frames: the wire had no room
+_LOSSES: Final = ("DROP", "FULL", "MEMORY", "BAD", "BACKLOG", "UNREAD", "LIMIT", "NO_MBUF")
 _WARM_UP: Final = 0.5
 _OPEN_WINDOWS: Final = 4
 _FILL_PATIENCE: Final = 60.0  # seconds for each million connections
 _PORT: Final = 80
 _GENERATOR_MAC: Final = "02:00:00:00:00:01"
+
+
+def is_loss(counter: str) -> bool:
+    """Whether a counter tells of frames that nothing came of."""
+    if counter == "TCP_TIME_WAIT_FULL":  # a connection that ended well
+        return False
+    return counter == WIRE_FULL or any(word in counter for word in _LOSSES)
 
 
 def counted(arguments: argparse.Namespace) -> bool:
@@ -54,6 +63,7 @@ class Totals:
     load: WorkerLoad  # of all workers together
     accepts: int
     requests: tuple[int, ...]  # of each worker
+    counters: dict[str, int]  # of all workers together
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +91,21 @@ class Phase:
         ]
 
     def goodput(self) -> float:
-        """Handshakes for each SYN of a legitimate client, over all windows."""
-        first, last = self.borders[0].stats, self.borders[-1].stats
-        return (last.handshakes - first.handshakes) / max(1, last.syns - first.syns)
+        """Accepts for each SYN of a legitimate client, over all windows.
+
+        The server's, not the clients' handshakes: the ACK of one may have found no room.
+        """
+        first, last = self.borders[0], self.borders[-1]
+        # What was under way at the first border may make it a little more than all.
+        return min(1.0, (last.accepts - first.accepts) / max(1, last.stats.syns - first.stats.syns))
+
+    def losses(self) -> dict[str, int]:
+        """Frames a second that nothing came of, by reason, over all windows; those there were."""
+        first, last = self.borders[0], self.borders[-1]
+        lost = {WIRE_FULL: last.stats.tx_full - first.stats.tx_full}
+        lost |= {name: last.counters[name] - first.counters[name] for name in last.counters}
+        seconds = last.seconds - first.seconds
+        return {name: round(n / seconds) for name, n in lost.items() if n and is_loss(name)}
 
     def shares(self) -> list[float]:
         """What part of the requests came by each worker."""
@@ -144,6 +166,7 @@ def watch(
                 load=served.load,
                 accepts=served.accepts,
                 requests=served.requests,
+                counters=served.counters,
             )
         )
         if now >= end:
@@ -254,11 +277,12 @@ class Bench:
         return phase
 
     def _totals(self, dataplane: Dataplane, server: accept_server.Server) -> Totals:
-        workers = range(self._arguments.workers)
+        workers = [dataplane.counters(worker) for worker in range(self._arguments.workers)]
         return Totals(
             load=self._worker_load(dataplane),
             accepts=server.accepts,
-            requests=tuple(dataplane.counters(worker)["TCP_REQUESTS"] for worker in workers),
+            requests=tuple(counters["TCP_REQUESTS"] for counters in workers),
+            counters={name: sum(each[name] for each in workers) for name in workers[0]},
         )
 
     def _worker_load(self, dataplane: Dataplane) -> WorkerLoad:

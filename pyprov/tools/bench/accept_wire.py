@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> Phase:
         def totals() -> Totals:
             now = far.read()
             requests = now.counters["TCP_REQUESTS"]
-            return Totals(load=now.load, accepts=requests, requests=(requests,))
+            return Totals(now.load, requests, (requests,), now.counters)
 
         generator = Generator(ends.near.dataplane, load_of(arguments), cpu=GUEST)
         _wait_for_server(generator)

@@ -12,18 +12,28 @@ from pyprov.tools.bench.accept_run import Phase, Window
 from pyprov.tools.bench.latency import waits
 
 
-def window(seconds, syns, handshakes, requests=(0,)):
+def window(seconds, syns, accepts, requests=(0,), **counters):
     names = Stats.__dataclass_fields__
-    stats = Stats(**{**dict.fromkeys(names, 0), "syns": syns, "handshakes": handshakes})
-    load = WorkerLoad(0, 0, 0, 0)
-    return Window(load, handshakes, requests, seconds, stats)
+    stats = Stats(**{**dict.fromkeys(names, 0), "syns": syns, "tx_full": syns - accepts})
+    return Window(WorkerLoad(0, 0, 0, 0), accepts, requests, counters, seconds, stats)
 
 
-def test_a_point_is_the_difference_of_two_borders():
-    phase = Phase(borders=[window(1.0, 100, 50), window(2.0, 150, 90), window(3.0, 300, 150)])
-    phase.latency = {"p50": 1.234, "p999": 9.876}
-    assert curve.point(2.0, phase) == curve.Point(2.0, 100, 50, 1.23, 9.88)
-    assert phase.goodput() == 0.5
+def test_a_point_is_the_middle_one_of_the_windows_and_says_what_was_lost():
+    ends = {"TCP_SYN_UNREAD": 20, "TCP_ACK": 9, "TCP_SYN_DROPPED_FULL": 3}
+    begins = {"TCP_SYN_UNREAD": 10, "TCP_ACK": 0, "TCP_SYN_DROPPED_FULL": 3}
+    borders = [
+        window(1.0, 100, 50, **begins),
+        window(2.0, 150, 90, **begins),
+        window(3.0, 300, 150, **begins),
+        window(5.0, 500, 250, **ends),
+    ]
+    phase = Phase(borders=borders, latency={"p50": 1.234, "p999": 9.876})
+    lost = {"wire_full": 50, "TCP_SYN_UNREAD": 2}
+    assert curve.point(2.0, phase) == curve.Point(2.0, 100, 50, 0.5, 1.23, 9.88, lost)
+
+
+def test_goodput_is_never_more_than_all():
+    assert Phase(borders=[window(0, 0, 0), window(1, 100, 103)]).goodput() == 1.0
 
 
 def test_shares_are_of_the_requests_of_all_workers():
@@ -31,16 +41,34 @@ def test_shares_are_of_the_requests_of_all_workers():
     assert phase.shares() == [0.75, 0.25]
 
 
+def points(most):
+    """Of a server that takes a million a second, from a generator that sends `most` at most."""
+    for load in curve.LOADS:
+        offered = min(round(load * 1e6), most)
+        served = min(offered, 1_000_000)
+        lost = {"wire_full": offered - served} if offered > served else {}
+        yield curve.Point(load, offered, served, served / offered, 10.0, 20.0, lost)
+
+
 def test_the_curve_is_a_table_and_two_pictures(tmp_path):
     pytest.importorskip("matplotlib")
-    points = [curve.Point(load, round(load * 1e6), 900_000, 10.0, 20.0) for load in curve.LOADS]
-    table, png, svg = curve.write(tmp_path / "out", 1_000_000, points)
+    whole = curve.Curve(1_000_000, 1.5, list(points(20_000_000)))
+    table, png, svg = curve.write(tmp_path / "out", whole)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["load"]) for row in rows] == list(curve.LOADS)
     assert rows[-1]["offered_per_s"] == "10000000"
+    assert [int(row["wire_full_per_s"]) for row in rows[-2:]] == [4_000_000, 9_000_000]
+    assert rows[0]["wire_full_per_s"] == "0"
     assert png.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in svg.read_bytes()
+
+
+def test_a_generator_that_sends_less_than_asked_is_told(tmp_path):
+    assert curve.Curve(1_000_000, 1.5, list(points(20_000_000))).limit() is None
+    short = curve.Curve(1_000_000, 1.5, list(points(1_900_000)))
+    assert short.limit().load == 3.0
+    assert curve.Curve(1_000_000, 1.5, []).reasons() == []
 
 
 def test_memory_grows_by_what_is_touched():
