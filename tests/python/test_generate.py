@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pyprov import cli
+from tests.python.live import PATIENCE
 
 CONFIG = """
 [provider]
@@ -56,7 +57,7 @@ def start(folder, role, number, *words, cookies="auto", half_open=65_536, progra
 
 
 def document(program):
-    said, complaints = program.communicate(timeout=40)
+    said, complaints = program.communicate(timeout=PATIENCE)
     assert program.returncode == 0, complaints
     return json.loads(said)
 

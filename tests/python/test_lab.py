@@ -16,6 +16,7 @@ from pyprov.core import port
 from pyprov.core.port import ConnectParams, ListenParams
 from pyprov.lab import Deadlock, Lab
 from pyprov.runtime.config import ConfigError
+from tests.python.live import PATIENCE
 from tests.python.peer import Peer
 
 
@@ -36,7 +37,7 @@ def run(script):
         [sys.executable, "-c", script],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

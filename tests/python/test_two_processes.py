@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from tests.python.live import PATIENCE
 from tests.python.two_processes import program
 
 CONFIG = """
@@ -77,7 +78,7 @@ def test_two_processes_exchange_data_in_the_handshake(tmp_path, conditional):
     with start(tmp_path, "server", 2, SERVER, conditional) as server:
         assert server.stdout.readline() == "ready\n"
         with start(tmp_path, "client", 1, CLIENT) as client:
-            assert client.communicate(timeout=40)[0] == ANSWER
-        said = server.communicate(timeout=40)[0]
+            assert client.communicate(timeout=PATIENCE)[0] == ANSWER
+        said = server.communicate(timeout=PATIENCE)[0]
     assert said == SAID
     assert (server.returncode, client.returncode) == (0, 0)

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from tests.python.live import PATIENCE
 from tests.python.two_processes import program
 
 CONFIG = """
@@ -102,8 +103,8 @@ def carry(folder, cut, host):
         assert server.stdout.readline() == "ready\n"
         with start(folder, "client", 1, CLIENT, cut, host, SIZE) as client:
             received = json.loads(server.stdout.readline())
-            sent = json.loads(client.communicate("\n", timeout=20)[0])
-        server.communicate("\n", timeout=20)
+            sent = json.loads(client.communicate("\n", timeout=PATIENCE)[0])
+        server.communicate("\n", timeout=PATIENCE)
     assert (server.returncode, client.returncode) == (0, 0)
     assert received["count"] == SIZE
     assert received["digest"] == sent["digest"]

@@ -14,6 +14,7 @@ from pyprov.runtime.config_wire import WireParams
 from pyprov.runtime.failure import StartError
 from pyprov.runtime.wire import Joints
 from tests.proofs import proves
+from tests.python.live import PATIENCE
 
 SECOND = 1_000_000_000
 
@@ -254,7 +255,11 @@ engine.stop(b)
 
 def test_an_engine_that_stops_flushes_into_its_wire():
     done = subprocess.run(
-        [sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=20, check=True
+        [sys.executable, "-c", STARTED],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
     )
     assert done.stdout.strip() == "7"
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pyprov import cli
+from tests.python.live import PATIENCE
 
 
 def bench(*words):
@@ -16,7 +17,7 @@ def bench(*words):
         [sys.executable, "-c", program, "bench", *words, "--json"],
         capture_output=True,
         text=True,
-        timeout=25,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -149,6 +150,8 @@ def test_accept_tells_the_goodput_in_words():
     words = ("--single-core", "--flows", "100", "--seconds", "0.2", "--rate", "10000")
     program = "import sys; from pyprov import cli; sys.exit(cli.main())"
     command = (sys.executable, "-c", program, "bench", "accept", *words)
-    said = subprocess.run(command, capture_output=True, text=True, timeout=25, check=True).stdout
+    said = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, check=True
+    ).stdout
     assert "beside a flood of 0 a second" in said
     assert "latency us" in said

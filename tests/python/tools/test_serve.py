@@ -13,6 +13,7 @@ from pyprov.runtime.config import Config
 from pyprov.tools.arguments import check_address, load_function, read_where
 from pyprov.tools.errors import Unusable
 from pyprov.tools.serve import describe
+from tests.python.live import PATIENCE
 
 RING = '[[port]]\ndevice = "ring"\naddress = ["10.9.0.2/24"]\n'
 
@@ -107,7 +108,7 @@ class Command:
 
     def end(self, number):
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out, err
 
 
