@@ -28,7 +28,11 @@ _ANSWERS: Final = {
 
 
 def get_qos(call: IoctlCall) -> QOS:
-    """SIO_GET_QOS: both directions as they are now."""
+    """SIO_GET_QOS: both directions as they are now.
+
+    Also for an overlapped call. The SPI lets that one end with the next change, into a buffer that
+    waits for it; what a call returns here is there at once or never. FD_QOS tells of changes.
+    """
     return qos.report(call.socket.qos)
 
 

@@ -31,7 +31,7 @@ def set_blocking(call: IoctlCall) -> None:
 
 
 def readable(call: IoctlCall) -> int:
-    """FIONREAD: how many bytes one receiving call would find."""
+    """FIONREAD: how many bytes one receiving call would find: it stops at the urgent mark."""
     if call.socket.state is not State.CONNECTED:
         return 0
     try:
