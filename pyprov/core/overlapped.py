@@ -1,12 +1,12 @@
 """Overlapped sending and receiving.
 
 What comes for a waiting request is put into its buffers by the provider's service, not by the
-worker. Received bytes have one consumer at a time, who holds the stream's lock; a worker takes none,
-and as a consumer would have to know all that ours do between two bytes: calls that wait their turn,
-the urgent mark, MSG_WAITALL, cancelling and WSPShutdown under way. Order and exactly one completion
-for each request are kept in one place, core/lanes.py. The price is a switch of threads for each
-completion: on one CPU 54 us from a question to the event that tells of its answer, where a call that
-waits and spins takes 4.
+worker. Received bytes have one consumer at a time, who holds the stream's lock; a worker takes no
+lock, and as a consumer would have to know all that ours do between two bytes: calls that wait their
+turn, the urgent mark, MSG_WAITALL, cancelling and WSPShutdown under way. Order and exactly one
+completion for each request are kept in one place, core/lanes.py. The price is a switch of threads
+for each completion: on one CPU 54 us from a question to the event that tells of its answer, where a
+call that waits and spins takes 4.
 """
 
 from __future__ import annotations
