@@ -39,6 +39,9 @@ WIRE_FULL: Final = "wire_full"  # of the generator's frames: the wire had no roo
 _LOSSES: Final = ("DROP", "FULL", "MEMORY", "BAD", "BACKLOG", "UNREAD", "LIMIT", "NO_MBUF")
 _WARM_UP: Final = 0.5
 _OPEN_WINDOWS: Final = 4
+_FILL_SOON: Final = (
+    2.0  # seconds that an open loop may take for the flows; else it is measured filling
+)
 _FILL_PATIENCE: Final = 60.0  # seconds for each million connections
 _PORT: Final = 80
 _GENERATOR_MAC: Final = "02:00:00:00:00:01"
@@ -147,8 +150,9 @@ def watch(
     """Wait for the flows, then take the totals at the end of each window."""
     full = threading.Event()  # never set: a timer that costs no CPU
     patience = time.monotonic() + _FILL_PATIENCE * max(1.0, arguments.flows / 1e6)
+    soon = not arguments.rate or arguments.flows < _FILL_SOON * arguments.rate
     while generator.read().alive < arguments.flows and time.monotonic() < patience:
-        if arguments.rate or not counted(arguments):
+        if not soon or not counted(arguments):
             break
         full.wait(0.05)
     full.wait(_WARM_UP)
