@@ -133,26 +133,50 @@ def test_curl_from_our_http_service(net, family):
         assert net.curl("/300000", family) == pattern(300_000)
 
 
-@pytest.mark.parametrize(
-    # DPDK's driver of taps carries no more than 1500.
-    ("wire", "mtu"),
-    [("tap", 1280), ("veth", 1280), ("veth", 4000), ("veth", 9000)],
-)
-def test_every_mtu(wire, mtu, tmp_path):
+# DPDK's driver of taps carries no more than 1500.
+MTUS = [("tap", 1280), ("veth", 1280), ("veth", 4000), ("veth", 9000)]
+IP_LENGTH = {4: ("ip.len", 0), 6: ("ipv6.plen", 40)}  # and what that does not count
+
+
+def largest(net, family):
+    """The largest packet that went either way."""
+    field, header = IP_LENGTH[family]
+    words = ("tshark", "-r", net.folder / "seen.pcap", "-T", "fields", "-e", field)
+    return max(map(int, net.namespace.run(*words).stdout.split())) + header
+
+
+@pytest.mark.parametrize("family", [pytest.param(4, marks=pytest.mark.slow), 6])
+@pytest.mark.parametrize(("wire", "mtu"), MTUS)
+def test_every_mtu(wire, mtu, family, tmp_path):
     with Namespace() as namespace:
         net = Net(namespace, tmp_path, wire, mtu)
-        net.serve("http", 6)
+        net.serve("http", family)
         with Watched(net):
-            assert net.curl("/500000", 6) == pattern(500_000)
+            assert net.curl("/500000", family) == pattern(500_000)
             data = pattern(500_000)
             (tmp_path / "file").write_bytes(data)
-            url = f"http://[{HOSTS[6][1]}]/"
+            url = f"http://{quoted(HOSTS[family][1])}/"
             words = ("curl", "-sSg", "-T", tmp_path / "file", url)
             assert int(namespace.run(*words).stdout) == len(data)
-        sizes = namespace.run(
-            *("tshark", "-r", tmp_path / "seen.pcap", "-T", "fields", "-e", "ipv6.plen")
-        ).stdout.split()
-        assert max(map(int, sizes)) == mtu - 40, "full packets went either way"
+        assert largest(net, family) == mtu
+
+
+@both
+@pytest.mark.parametrize(
+    ("wire", "mtu"), [pytest.param(*MTUS[0], marks=pytest.mark.slow), MTUS[1], MTUS[3]]
+)
+def test_every_mtu_as_a_client(wire, mtu, family, tmp_path):
+    with Namespace() as namespace:
+        net = Net(namespace, tmp_path, wire, mtu)
+        server = namespace.start(sys.executable, "-c", KERNEL_ECHO)
+        server.wait_for("ready")
+        data = pattern(500_000)
+        (tmp_path / "file").write_bytes(data)
+        words = (PYPROV, "connect", "--config", net.config, f"{quoted(HOSTS[family][0])}:7")
+        with (tmp_path / "file").open("rb") as file, client(net, *words, stdin=file) as ours:
+            assert ours.end(30) == 0
+        assert data in ours.said
+        assert largest(net, family) == mtu
 
 
 NGINX = """
@@ -236,7 +260,7 @@ def test_our_client_against_iperf3(net, family, reverse):
 
 TALKER = """
 import socket, sys
-s = socket.create_connection(("10.9.0.2", 7))
+s = socket.create_connection((sys.argv[1], 7))
 s.sendall(b"x" * 100000)
 print("there", flush=True)
 while True:
@@ -244,15 +268,17 @@ while True:
 """
 
 
-def test_a_killed_client_leaves_our_server_well(net):
-    net.serve("echo", port=7)
+@both
+def test_a_killed_client_leaves_our_server_well(net, family):
+    host = HOSTS[family][1]
+    net.serve("echo", family, port=7)
     with Watched(net):
         for _ in range(3):
-            client = net.namespace.start(sys.executable, "-c", TALKER)
+            client = net.namespace.start(sys.executable, "-c", TALKER, host)
             client.wait_for("there")
             assert client.stop(signal.SIGKILL) == -signal.SIGKILL
         data = pattern(10_000)
-        got = net.namespace.run("nc", "-N", "-w5", "10.9.0.2", "7", input=data).stdout
+        got = net.namespace.run("nc", "-N", "-w5", host, "7", input=data).stdout
         assert got == data
 
 
@@ -285,8 +311,8 @@ def test_a_killed_server_is_told_to_our_client(net, family):
 
 
 WAITER = """
-import socket
-s = socket.create_connection(("10.9.0.2", 7))
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7))
 s.sendall(b"hello")
 assert s.recv(5) == b"hello"
 print("there", flush=True)
@@ -300,12 +326,14 @@ except OSError as error:
 """
 
 
-def test_who_comes_back_after_a_kill_resets_what_was(veth):
-    server = veth.serve("echo", port=7)
-    client = veth.namespace.start(sys.executable, "-c", WAITER, stdin=subprocess.PIPE)
+@both
+def test_who_comes_back_after_a_kill_resets_what_was(veth, family):
+    server = veth.serve("echo", family, port=7)
+    words = (sys.executable, "-c", WAITER, HOSTS[family][1])
+    client = veth.namespace.start(*words, stdin=subprocess.PIPE)
     client.wait_for("there")
     assert server.stop(signal.SIGKILL) == -signal.SIGKILL
-    veth.serve("echo", port=7)
+    veth.serve("echo", family, port=7)
     client.process.stdin.write(b"\n")
     client.process.stdin.flush()
     client.wait_for("ConnectionResetError")
@@ -363,11 +391,12 @@ def test_ten_thousand_connections_of_ours(veth, family):
 
 
 @pytest.mark.slow
-def test_ten_thousand_connections_of_ours_over_a_tap(tmp_path):
+@pytest.mark.parametrize("family", [4, 6])
+def test_ten_thousand_connections_of_ours_over_a_tap(tmp_path, family):
     with Namespace() as namespace:
         net = Net(namespace, tmp_path, "tap")
         namespace.start("prlimit", "--nofile=20000", sys.executable, "-c", ECHO).wait_for("ready")
-        program = (sys.executable, HERE / "many.py", net.config, HOSTS[4][0], 10_000)
+        program = (sys.executable, HERE / "many.py", net.config, HOSTS[family][0], 10_000)
         ours = namespace.start(*program)
         namespace.appear("pv0")
         net.kernel_up()
