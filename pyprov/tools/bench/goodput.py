@@ -3,9 +3,9 @@
 Two namespaces with a tap in each, and between the taps the emulated wire (100 Mb/s, 50 ms there and
 back, one frame in a hundred lost each way unless said otherwise). First the kernel at both ends,
 then we, in turn. Then on the same wire without losses and with a queue of one round trip: two flows
-of ours, two of the kernel's, and one of ours beside one of the kernel's; how they share the wire in
-the end, and from which second on neither has had more than 60 in a hundred. CUBIC everywhere. Needs
-root.
+of ours, two of the kernel's, and one of ours beside one of the kernel's: how they share the wire in
+the end, and when ten seconds began in which neither had more than 60 in a hundred. CUBIC all along.
+Needs root.
 """
 
 from __future__ import annotations
@@ -163,17 +163,17 @@ def alone(kind: str, wire: WireParams, seed: int, seconds: float) -> float:
     return gained * 8 / spent
 
 
-def settled(looks: list[tuple[float, list[int]]]) -> int | None:
-    """From which second on every spell was shared fairly; None: the last one was not."""
-    spells = [_gained(*pair)[1] for pair in zip(looks, looks[_SPELL:], strict=False)]
-    unfair = [i for i, got in enumerate(spells) if max(got) > _FAIR * sum(got)]
-    if not unfair:
-        return 0
-    return None if unfair[-1] == len(spells) - 1 else unfair[-1] + 1
+def reached(looks: list[tuple[float, list[int]]]) -> int | None:
+    """When the first spell began that was shared fairly; None: never."""
+    for second, pair in enumerate(zip(looks, looks[_SPELL:], strict=False)):
+        gained = _gained(*pair)[1]
+        if max(gained) <= _FAIR * sum(gained):
+            return second
+    return None
 
 
 def together(kinds: list[str], wire: WireParams, seconds: int) -> dict[str, object]:
-    """Flows of these kinds beside each other: their shares in the end, and when they settled."""
+    """Flows of these kinds beside each other: their shares in the end, and when fair at first."""
     with Network(wire, seed=1) as network:
         sorts = sorted(set(kinds))
         servers = [network.start(kind, "server", 0) for kind in sorts]
@@ -183,7 +183,7 @@ def together(kinds: list[str], wire: WireParams, seconds: int) -> dict[str, obje
     _, gained = _gained(looks[min(_CALM, len(looks) - 2)], looks[-1])
     return {
         "shares": [round(n / sum(gained), 3) for n in gained],
-        "settled_s": settled(looks),
+        "fair_after_s": reached(looks),
     }
 
 
@@ -244,6 +244,6 @@ def run(arguments: argparse.Namespace) -> int:
     if "ratio_vs_kernel" in document:
         print(f"ratio    {document['ratio_vs_kernel']:>8}")
     for who, found in cast("dict[str, dict[str, object]]", document.get("sharing", {})).items():
-        when = "not" if found["settled_s"] is None else f"after {found['settled_s']} s"
+        when = "never" if found["fair_after_s"] is None else f"from {found['fair_after_s']} s on"
         print(f"shares of {who}: {found['shares']}, within 40:60 {when}")
     return 0
