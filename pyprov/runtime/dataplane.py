@@ -16,7 +16,6 @@ import struct
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -34,13 +33,13 @@ from pyprov.runtime import abi, condition
 from pyprov.runtime.failure import StartError, check
 from pyprov.runtime.interrupts import NONE, Interrupts
 from pyprov.runtime.offer import pack_offer, unpack_facts, unpack_offer
+from pyprov.runtime.stacks import others_inside
 from pyprov.runtime.status import Home, StatusView
 from pyprov.runtime.waiter import Waiter
 from pyprov.winsock.address import MAPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType
 
     import numpy.typing as npt
     from typing_extensions import Buffer
@@ -65,7 +64,6 @@ _NONE: Final = -1
 _PORTS: Final = 8
 _FRAME_SIZE: Final = 65536 + 64
 _LEAVING: Final = 1.0  # seconds for calls under way to end
-_HERE: Final = str(Path(__file__).parent)
 
 
 def start_eal(arguments: Sequence[str]) -> None:
@@ -131,22 +129,6 @@ def _addresses(config: Config) -> list[OwnAddress]:
             mapped = address.startswith(MAPPED)
             found.append(OwnAddress(address, own.prefix - 96 * mapped, index))
     return found
-
-
-def _inside(frame: FrameType | None) -> bool:
-    """Is a thread in a method of runtime/, and so perhaps in C with an engine's pointer?"""
-    inside = False
-    while frame is not None:
-        if frame.f_code is EngineDataplane.stop.__code__:
-            return False  # it waits as we do
-        inside = inside or frame.f_code.co_filename.startswith(_HERE)
-        frame = frame.f_back
-    return inside
-
-
-def _others_inside() -> bool:
-    me = threading.get_ident()
-    return any(_inside(top) for thread, top in sys._current_frames().items() if thread != me)  # noqa: SLF001 - documented
 
 
 class EngineDataplane:
@@ -225,7 +207,11 @@ class EngineDataplane:
         stays in C for long once his waiter is rung.
         """
         end = time.monotonic() + _LEAVING
-        while sys.getrefcount(engine) > 3 and _others_inside() and time.monotonic() < end:
+        while (
+            sys.getrefcount(engine) > 3
+            and others_inside(EngineDataplane.stop.__code__)
+            and time.monotonic() < end
+        ):
             for number in list(self._waiters):
                 lib.pv_waiter_ring(engine, number)
             os.sched_yield()

@@ -350,6 +350,26 @@ began.wait()
     assert program(script) == (0, "", "")
 
 
+def test_stopping_survives_garbage_wherever_it_is_collected():
+    """Also while Python fetches the threads' stacks, where it would wait for itself."""
+    script = """
+import gc
+from pyprov.runtime.stacks import others_inside
+gc.freeze()
+for allocations in range(1, 400):
+    gc.collect()
+    gc.set_threshold(allocations)
+    own = threading.local()
+    own.value = [own]
+    cycle = [own]
+    cycle.append(cycle)
+    del own, cycle
+    others_inside(plane.stop.__code__)
+print("end")
+"""
+    assert program(script) == (0, "end\n", "")
+
+
 def test_control_c_ends_a_blocking_call():
     status, _, errors = program("wait()", signal.SIGINT)
     assert status == -signal.SIGINT
