@@ -384,13 +384,15 @@ pv_connect_done(struct pv_ctx *ctx, struct pv_pcb *pcb)
 
 /* SYN without ACK: simultaneous open. */
 enum pv_counter
-pv_connect_crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+pv_connect_crossed(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	take_syn(ctx, pcb, p);
 	if ((p->flags & (PV_TCP_ECE | PV_TCP_CWR)) != (PV_TCP_ECE | PV_TCP_CWR))
 		pcb->flags &= ~(uint32_t)PV_PCB_ECN;
 	pv_conn_set_state(ctx, pcb, PV_SYN_RECEIVED);
 	pv_connect_send_syn(ctx, pcb);
+	if ((p->options & PV_TCP_OPT_HS) == 0)
+		pv_text_hold(ctx, pcb, p);
 	return PV_C_TCP_SYN_SENT;
 }
 

@@ -82,6 +82,10 @@ bool pv_text_fin(
 
 /* What lies behind a block has come before it. */
 void pv_text_catch_up(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
+/* What came with a SYN that crossed ours waits until the connection is established (RFC 9293
+ * 3.10.7.3): kept, and let in before the segment that establishes it. */
+void pv_text_hold(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
+void pv_text_let_in(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 
 /* ack.c */
 void pv_ack_now(struct pv_ctx *ctx, struct pv_pcb *pcb); /* at the end of the turn */
@@ -219,7 +223,7 @@ enum pv_counter pv_connect_answered(struct pv_ctx *ctx, struct pv_pcb *pcb,
 enum pv_counter pv_connect_refused(
 		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 enum pv_counter pv_connect_crossed(
-		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
+		struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *packet);
 /* Starts what an established connection has; also when an idle one gets its data. */
 void pv_connect_established(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* What the handshake says of the path; `out` has no sample yet. */

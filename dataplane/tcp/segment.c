@@ -229,7 +229,7 @@ check_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 
 /* Fifth, in SYN-RECEIVED. */
 static enum pv_counter
-check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
+check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
 	/* Whoever took our SYN without the block behind it has lost it on the way. */
 	if (!pv_seq_lt(pcb->snd_una, p->ack) || p->ack != pcb->snd_nxt) {
@@ -241,12 +241,13 @@ check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet 
 	pcb->snd_wl1 = p->seq;
 	pcb->snd_wl2 = p->ack;
 	pv_connect_done(ctx, pcb);
+	pv_text_let_in(ctx, pcb, p);
 	return GO_ON;
 }
 
 /* Fifth: ACK. `seq`: where the segment began before it was trimmed. */
 static enum pv_counter
-check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p, uint32_t seq)
+check_ack(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p, uint32_t seq)
 {
 	if (pv_unlikely((p->flags & PV_TCP_ACK) == 0))
 		return PV_C_TCP_NO_ACK;

@@ -137,6 +137,39 @@ pv_text_catch_up(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	}
 }
 
+void
+pv_text_hold(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_conn_data *d = pcb->data;
+	uint32_t len = RTE_MIN(p->payload_len, pcb->rcv_adv - pcb->rcv_nxt);
+	struct pv_piece segment = {
+		.mbuf = p->mbuf,
+		.seq = pcb->rcv_nxt,
+		.end = pcb->rcv_nxt + len,
+		.offset = p->payload_offset,
+	};
+	struct pv_range twice;
+
+	if ((p->flags & PV_TCP_FIN) != 0 && len == p->payload_len) {
+		d->flags |= PV_DATA_FIN_SEEN;
+		d->fin_seq = segment.end;
+	}
+	if (len != 0 && pv_reassembly_insert(&ctx->conns->pieces, &d->ooo, &segment, &twice) ==
+					PV_KEPT)
+		p->mbuf = NULL;
+}
+
+void
+pv_text_let_in(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
+{
+	struct pv_reassembly *ooo = &pcb->data->ooo;
+
+	if (ooo->first != NULL && p->payload_len != 0 && pv_seq_lt(p->seq, ooo->first->run_end))
+		pv_reassembly_clear(&ctx->conns->pieces, ooo); /* it comes again */
+	else
+		pv_text_catch_up(ctx, pcb, p);
+}
+
 static enum pv_counter
 in_order(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {

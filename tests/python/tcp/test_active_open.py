@@ -4,7 +4,14 @@ import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 
-from pyprov.core.port import READY_CONNECT, READY_ERROR, READY_WRITE, ConnectParams, pack_address
+from pyprov.core.port import (
+    READY_CONNECT,
+    READY_ERROR,
+    READY_READ,
+    READY_WRITE,
+    ConnectParams,
+    pack_address,
+)
 from tests.proofs import proves
 from tests.python.peer import LINUX_OPTIONS, stamp_of
 from tests.python.tcp.host import PORT, Host, refused
@@ -187,6 +194,40 @@ def test_data_may_come_with_the_last_ack_of_a_simultaneous_open(host):
     end.expect("SA")
     end.segment("PA", b"data")
     assert app.recv() == b"data"
+
+
+@both
+@proves("C09")
+@pytest.mark.parametrize("fin", [False, True])
+def test_what_comes_with_a_crossing_syn_waits_for_the_connection(host, v6, fin):
+    """RFC 9293 3.10.7.3: it is queued; a peer goes on behind it."""
+    end, app = asked(host, v6=v6)
+    end.segment("SF" if fin else "S", b"data", options=PLAIN)
+    end.expect("SA", ack=end.seq - 4 - fin)
+    assert app.state == "SYN-RECEIVED"
+    assert not app.status.ready & READY_READ
+    end.segment("A")
+    end.expect("A", ack=end.seq)
+    assert app.recv() == b"data"
+    if fin:
+        assert app.state == "CLOSE-WAIT"
+        assert app.recv() == b""
+    else:
+        works(end, app)
+
+
+@proves("C09")
+@pytest.mark.parametrize("flags", ["PA", "SPA"])
+@pytest.mark.parametrize("more", [b"", b"and more"])
+def test_what_came_with_a_crossing_syn_may_come_again(host, flags, more):
+    end, app = asked(host)
+    start = end.seq
+    end.segment("SF", b"data", options=PLAIN)
+    end.expect("SA")
+    end.segment(flags, b"data" + more, seq=start + ("S" not in flags))
+    assert app.recv() == b"data"  # nothing follows a FIN
+    end.expect("A", ack=end.seq)
+    assert app.state == "CLOSE-WAIT"
 
 
 @both
