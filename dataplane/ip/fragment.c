@@ -18,6 +18,17 @@
 #define BUCKET_ENTRIES 4
 #define MAX_FRAGMENTS  8 /* of one packet, RTE_LIBRTE_IP_FRAG_MAX_FRAG */
 
+/* Which fragments of a packet wait. A place serves every packet whose identifier leads to it, the
+ * latest counts: of one that lost its place a duplicate is an overlap. */
+struct pv_fragment_note {
+	struct pv_addr src, dst;
+	uint64_t since;
+	uint32_t ident, n;
+	struct {
+		uint16_t off, len;
+	} piece[MAX_FRAGMENTS];
+};
+
 /* All together may hold a quarter of our buffers. */
 void
 pv_fragments_init(struct pv_ctx *ctx, struct pv_fragments *fragments)
@@ -35,6 +46,8 @@ pv_fragments_fini(struct pv_fragments *fragments)
 	if (fragments->table != NULL)
 		rte_ip_frag_table_destroy(fragments->table);
 	rte_free(fragments->death_row);
+	free(fragments->notes);
+	fragments->notes = NULL;
 	fragments->death_row = NULL;
 	fragments->table = NULL;
 }
@@ -92,6 +105,11 @@ pv_fragments_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 static bool
 ready(struct pv_ctx *ctx, struct pv_fragments *fragments)
 {
+	if (fragments->notes == NULL) {
+		fragments->notes = calloc(fragments->max, sizeof(*fragments->notes));
+		if (fragments->notes == NULL)
+			return false;
+	}
 	if (fragments->table == NULL) {
 		fragments->death_row = rte_zmalloc(NULL, sizeof(*fragments->death_row), 0);
 		if (fragments->death_row == NULL)
@@ -146,6 +164,47 @@ was_dropped(struct pv_fragments *fragments, const struct rte_mbuf *m)
 	return dropped;
 }
 
+static struct pv_fragment_note *
+note_of(const struct pv_ctx *ctx, const struct pv_addr *src, const struct pv_addr *dst,
+		uint32_t ident)
+{
+	struct pv_fragments *fragments = &ctx->ip->fragments;
+	struct pv_fragment_note *note = &fragments->notes[ident % fragments->max];
+
+	if (note->ident != ident || !pv_addr_equal(&note->src, src) ||
+			!pv_addr_equal(&note->dst, dst) || note->since + TIMEOUT < ctx->now)
+		*note = (struct pv_fragment_note){
+			.src = *src, .dst = *dst, .since = ctx->now, .ident = ident
+		};
+	return note;
+}
+
+static bool
+waits(const struct pv_fragment_note *note, uint32_t off, uint32_t len)
+{
+	for (uint32_t i = 0; i < note->n; i++) {
+		if (note->piece[i].off == off && note->piece[i].len == len)
+			return true;
+	}
+	return false;
+}
+
+/* The fragment did not make the packet whole: was it refused, and what waited with it? */
+static bool
+has_gone(struct pv_fragments *fragments, const struct rte_mbuf *m, struct pv_fragment_note *note,
+		uint32_t off, uint32_t len)
+{
+	if (was_dropped(fragments, m)) {
+		note->n = 0;
+		return true;
+	}
+	if (note->n < MAX_FRAGMENTS) {
+		note->piece[note->n].off = (uint16_t)off;
+		note->piece[note->n++].len = (uint16_t)len;
+	}
+	return false;
+}
+
 /* The frame is now m, from the same link header on. */
 static bool
 take_whole(struct pv_ip_frame *frame, struct rte_mbuf *m)
@@ -163,12 +222,15 @@ pv_fragment4(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip4 *ip)
 {
 	struct pv_fragments *fragments = &ctx->ip->fragments;
 	uint32_t len = pv_ip4_payload_len(ip);
+	const struct pv_addr src = pv_addr_from_v4(ip->src), dst = pv_addr_from_v4(ip->dst);
 	struct rte_mbuf *m = frame->mbuf, *packet;
+	struct pv_fragment_note *note;
 	uint8_t *header;
 
 	if (is_suspicious(ip->proto, ip->frag_off, len) ||
 			!fits(ctx, frame, ip->hdr_len, ip->frag_off + len) ||
-			!ready(ctx, fragments)) {
+			!ready(ctx, fragments) ||
+			waits(note = note_of(ctx, &src, &dst, ip->ident), ip->frag_off, len)) {
 		pv_ip_end(ctx, frame, PV_C_IP4_FRAGMENT_DROPPED);
 		return false;
 	}
@@ -176,10 +238,12 @@ pv_fragment4(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip4 *ip)
 	packet = rte_ipv4_frag_reassemble_packet(fragments->table, fragments->death_row, m,
 			ctx->now, rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, frame->offset));
 	if (packet == NULL) {
-		pv_count(&ctx->counters, was_dropped(fragments, m) ? PV_C_IP4_FRAGMENT_DROPPED :
-								     PV_C_IP4_FRAGMENT_QUEUED);
+		pv_count(&ctx->counters, has_gone(fragments, m, note, ip->frag_off, len) ?
+							 PV_C_IP4_FRAGMENT_DROPPED :
+							 PV_C_IP4_FRAGMENT_QUEUED);
 		return false;
 	}
+	note->n = 0;
 	was_dropped(fragments, NULL);
 	header = rte_pktmbuf_mtod_offset(packet, uint8_t *, frame->offset);
 	pv_st16(header + 10, 0);
@@ -200,13 +264,19 @@ pv_fragment6(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip6 *ip,
 	struct pv_fragments *fragments = &ctx->ip->fragments;
 	uint32_t len = (uint32_t)PV_IP6_HDR_LEN + ip->payload_len - upper->off;
 	struct rte_mbuf *m = frame->mbuf, *packet;
+	struct pv_fragment_note *note;
+	struct pv_addr src, dst;
 
+	memcpy(src.b, ip->src, sizeof(src.b));
+	memcpy(dst.b, ip->dst, sizeof(dst.b));
 	if (upper->frag_off == 0 && is_suspicious(upper->proto, 0, len))
 		pv_icmp6_refuse(ctx, frame, ip, PV_ICMP6_PARAM_PROBLEM, PV_ICMP6_PARAM_CHAIN, 0);
 	/* rte_ip_frag wants the fragment header to be the first one. */
 	if (ip->next != PV_IP6_FRAGMENT || is_suspicious(upper->proto, upper->frag_off, len) ||
 			!fits(ctx, frame, upper->off, upper->frag_off + len) ||
-			!ready(ctx, fragments)) {
+			!ready(ctx, fragments) ||
+			waits(note = note_of(ctx, &src, &dst, upper->frag_ident), upper->frag_off,
+					len)) {
 		pv_ip_end(ctx, frame, PV_C_IP6_FRAGMENT_DROPPED);
 		return false;
 	}
@@ -216,10 +286,12 @@ pv_fragment6(struct pv_ctx *ctx, struct pv_ip_frame *frame, struct pv_ip6 *ip,
 			rte_pktmbuf_mtod_offset(m, struct rte_ipv6_fragment_ext *,
 					frame->offset + PV_IP6_HDR_LEN));
 	if (packet == NULL) {
-		pv_count(&ctx->counters, was_dropped(fragments, m) ? PV_C_IP6_FRAGMENT_DROPPED :
-								     PV_C_IP6_FRAGMENT_QUEUED);
+		pv_count(&ctx->counters, has_gone(fragments, m, note, upper->frag_off, len) ?
+							 PV_C_IP6_FRAGMENT_DROPPED :
+							 PV_C_IP6_FRAGMENT_QUEUED);
 		return false;
 	}
+	note->n = 0;
 	was_dropped(fragments, NULL);
 	if (!take_whole(frame, packet) ||
 			pv_ip6_parse(frame->packet, frame->len, ip) != PV_IP6_OK ||

@@ -7,7 +7,8 @@
  * a minute. Fragments must fit without a gap and without overlap (RFC 5722 for both
  * families), a first fragment holds the whole transport header, no other begins in it (RFC 1858 3),
  * and a packet never gets larger than one of our frame buffers: a larger one was sent by nobody who
- * keeps to our MSS.
+ * keeps to our MSS. A fragment that the network duplicated is no overlap (RFC 8200 4.5): the second
+ * copy goes alone.
  */
 
 #include <stdint.h>
@@ -22,12 +23,15 @@ struct rte_ip_frag_tbl;
 struct rte_ip_frag_death_row;
 struct pv_ip_frame;
 
+struct pv_fragment_note;
+
 struct pv_fragments {
 	struct rte_ip_frag_tbl *table; /* made at the first fragment */
 	struct rte_ip_frag_death_row *death_row;
-	struct pv_timer timer; /* while something may be waiting */
-	uint64_t last;         /* when the last one came */
-	uint32_t max;          /* packets at a time */
+	struct pv_fragment_note *notes; /* `max`, of the packets that wait */
+	struct pv_timer timer;          /* while something may be waiting */
+	uint64_t last;                  /* when the last one came */
+	uint32_t max;                   /* packets at a time */
 	uint32_t pad;
 };
 

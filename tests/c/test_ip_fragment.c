@@ -109,6 +109,44 @@ test_refused(void)
 	rig_stop(&rig);
 }
 
+/* The network may duplicate a fragment (RFC 8200 4.5); what is no exact copy is an overlap. */
+static void
+test_twice(void)
+{
+	for (uint16_t twice = 0; twice < 3; twice++) {
+		start(1);
+		for (uint16_t at = 0; at < 3; at++) {
+			for (int copies = 1 + (at == twice); copies > 0; copies--)
+				give4(0, 9, (uint16_t)(at * 480), at == 2 ? WHOLE - 960 : 480,
+						at < 2);
+		}
+		CHECK(came_whole(WHOLE), "a fragment that comes twice counts once");
+		CHECK_EQ(rig_count(&rig, PV_C_IP4_FRAGMENT_DROPPED), twice < 2,
+				"its copy is dropped (behind the whole packet it begins another)");
+		rig_stop(&rig);
+	}
+	start(1);
+	for (int copies = 0; copies < 2; copies++)
+		rig_feed(&rig, 0, frame, piece6(77, 720, WHOLE - 720, false));
+	rig_feed(&rig, 0, frame, piece6(77, 0, 720, true));
+	CHECK(came_whole(WHOLE) && rig_count(&rig, PV_C_IP6_FRAGMENT_DROPPED) == 1, "IPv6 as well");
+	rig_stop(&rig);
+
+	start(1);
+	give4(0, 9, 0, 480, true);
+	give4(0, 9, 0, 488, true);
+	give4(0, 9, 480, 480, false);
+	CHECK_EQ(rig.n_tcp, 0, "another length is an overlap");
+	rig_advance(&rig, 61 * SECOND);
+	give4(0, 9, 0, 480, true);
+	give4(0, 9, 480, 480, false);
+	CHECK(came_whole(960), "what waited too long is forgotten");
+	give4(0, 9, 0, 480, true);
+	give4(0, 9, 480, 480, false);
+	CHECK_EQ(rig.n_tcp, 2, "and so is what became whole: the next packet may have that name");
+	rig_stop(&rig);
+}
+
 static void
 test_bounds(void)
 {
@@ -149,6 +187,7 @@ main(void)
 		data[i] = (uint8_t)(i * 31 >> 3);
 	test_orders();
 	test_refused();
+	test_twice();
 	test_bounds();
 	test_two_workers();
 	return tap_done();
