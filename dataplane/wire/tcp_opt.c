@@ -12,11 +12,12 @@ enum {
 	LEN_EXID = 6, /* kind, length and a 32-bit experiment identifier */
 };
 
-/* Marks an option present if its length is what its kind demands. */
+/* Marks an option present if its length is what its kind demands; another one is as good as
+ * unknown. */
 static bool
 take(struct pv_tcp_opts *out, unsigned int len, unsigned int want, unsigned int bit)
 {
-	out->present = (uint8_t)(out->present | (len == want ? bit : PV_TCP_OPT_MALFORMED));
+	out->present = (uint8_t)(out->present | (len == want ? bit : PV_TCP_OPT_UNKNOWN));
 	return len == want;
 }
 
@@ -40,10 +41,14 @@ read_sack(const uint8_t *p, unsigned int len, struct pv_tcp_opts *out)
 static void
 read_experiment(const uint8_t *p, unsigned int len, struct pv_tcp_opts *out)
 {
-	if (len < LEN_EXID || !pv_hs_option_is(p))
+	if (len < LEN_EXID || !pv_hs_option_is(p)) {
 		out->present |= PV_TCP_OPT_UNKNOWN;
-	else if (take(out, len, PV_HS_LEN, PV_TCP_OPT_HS))
+	} else if (len != PV_HS_LEN) {
+		out->present |= PV_TCP_OPT_MALFORMED;
+	} else {
+		out->present |= PV_TCP_OPT_HS;
 		pv_hs_option_get(p, &out->hs);
+	}
 }
 
 /* One option of len bytes, all of them within the header. */

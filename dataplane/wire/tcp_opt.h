@@ -38,7 +38,7 @@ enum pv_tcp_opt_bit {
 	PV_TCP_OPT_SACK = 0x10,
 	PV_TCP_OPT_HS = 0x20,        /* the handshake option */
 	PV_TCP_OPT_UNKNOWN = 0x40,   /* another kind was skipped */
-	PV_TCP_OPT_MALFORMED = 0x80, /* a length of 0 or 1, past the end, or wrong for its kind */
+	PV_TCP_OPT_MALFORMED = 0x80, /* a length of 0 or 1, past the end, or wrong for HS */
 };
 
 enum {
@@ -78,8 +78,9 @@ struct pv_tcp_opts {
 };
 
 /*
- * The parser for any layout. Options after a malformed length are not read; a known kind with
- * a wrong length is marked and skipped. Of a repeated option the last one counts.
+ * The parser for any layout. Options after a malformed length are not read; a known kind with a
+ * wrong length is skipped like an unknown one, as Linux and FreeBSD do (a block that HS announces
+ * cannot be skipped with it). Of a repeated option the last one counts.
  */
 void pv_tcp_opt_walk(const uint8_t *p, size_t n, struct pv_tcp_opts *out);
 

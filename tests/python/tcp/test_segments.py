@@ -13,6 +13,7 @@ from pyprov.core.port import OPT_TOS, OPT_TTL, ConnectParams, pack_address
 from tests.proofs import proves
 from tests.python.peer import LINUX_OPTIONS, payload_of, stamp_of
 from tests.python.tcp import wire_rules
+from tests.python.tcp.flow import split
 from tests.python.tcp.frames import ACK, PSH, SYN, Wire, frame4, frame6
 from tests.python.tcp.host import PORT, Host, refused
 
@@ -248,6 +249,21 @@ def test_impossible_option_lengths_end_the_segment_alone(host, options):
     if bad:
         end.segment("PA", b"data")
         assert app.recv() == b"data"
+
+
+@proves("A10", "A11")
+@pytest.mark.parametrize(
+    "wrong",
+    ["0203ff", "02060400 0000", "0302", "03040707", "0403ff", "0809 00000001 000000", "05 03 00"],
+)
+def test_a_known_option_of_a_wrong_length_is_skipped(host, wrong):
+    area = bytes.fromhex(wrong + "020403e8")  # MSS 1000 behind it
+    area += b"\x01" * (-len(area) % 4)
+    (answer,) = Wire(host).send(frame4((5000, PORT), SYN, 100, options=area))
+    assert answer.flags == SYN | ACK
+    assert set(split(answer.options)) == {wire_rules.MSS}
+    Wire(host).send(frame4((5000, PORT), ACK, 101, answer.seq + 1))
+    assert host.accept().info.snd_mss == 1000
 
 
 @proves("A14")
