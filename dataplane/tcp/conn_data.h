@@ -57,6 +57,7 @@ enum pv_conn_data_flags {
 	PV_DATA_CWR = 1u << 8,        /* the next new data carries CWR */
 	PV_DATA_RESCUED = 1u
 			<< 10, /* the rescue retransmission of this recovery is done (RFC 6675 4) */
+	PV_DATA_RACK_RESENT = 1u << 11, /* rack_* are of a retransmission */
 	PV_DATA_REORDER_SEEN = 1u << 12,
 	PV_DATA_OVERRIDE = 1u << 13, /* the SWS override timer fired: send what the window takes */
 	PV_DATA_RECEIVED = 1u << 14, /* ... since the last end of a turn: data */

@@ -394,7 +394,8 @@ resend_open(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_rtx *rtx)
 
 /*
  * RFC 6675 4, (3) and (4): in recovery nothing lost is left to send and nothing new can be. Then
- * what lies below SACKed data, for which RACK has its own rule, and once the end of the flight.
+ * what lies below SACKed data, and once the end of the flight. RACK finds both out by what arrives
+ * of the retransmissions; copies that were not needed would teach it to wait for longer.
  */
 static void
 rescue(struct pv_ctx *ctx, struct pv_pcb *pcb)
@@ -402,16 +403,14 @@ rescue(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_conn_data *d = pcb->data;
 	uint32_t sacked = d->rtx.n_sacked;
 
-	if (d->recovery != PV_RECOVERY || (pcb->flags & PV_PCB_SACK) == 0 || d->rtx.last == NULL)
+	if (d->recovery != PV_RECOVERY || (pcb->flags & PV_PCB_SACK) == 0 || d->rtx.last == NULL ||
+			pv_rack_in_use(pcb))
 		return;
-	if (!pv_rack_in_use(pcb)) {
-		for (struct pv_rtx *rtx = d->rtx.first; rtx != NULL && sacked > 0;
-				rtx = rtx->next) {
-			if ((rtx->flags & PV_RTX_SACKED) != 0)
-				sacked--;
-			else
-				resend_open(ctx, pcb, rtx);
-		}
+	for (struct pv_rtx *rtx = d->rtx.first; rtx != NULL && sacked > 0; rtx = rtx->next) {
+		if ((rtx->flags & PV_RTX_SACKED) != 0)
+			sacked--;
+		else
+			resend_open(ctx, pcb, rtx);
 	}
 	if ((d->flags & PV_DATA_RESCUED) == 0 && resend_open(ctx, pcb, d->rtx.last))
 		d->flags |= PV_DATA_RESCUED;

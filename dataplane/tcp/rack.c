@@ -42,6 +42,9 @@ pv_rack_delivered(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_rtx *r
 		d->rack_sent = rtx->sent;
 		d->rack_end = rtx->end;
 		d->rack_rtt = rtt;
+		d->flags &= ~(uint32_t)PV_DATA_RACK_RESENT;
+		if ((rtx->flags & PV_RTX_EVER) != 0)
+			d->flags |= PV_DATA_RACK_RESENT;
 	}
 }
 
@@ -90,6 +93,14 @@ pv_rack_overdue(const struct pv_ctx *ctx, const struct pv_pcb *pcb)
 	return ctx->now > wait ? ctx->now - wait : 0;
 }
 
+/* Of an original and a copy that left at one time the numbers do not tell which was first. */
+static bool
+order_known(const struct pv_conn_data *d, const struct pv_rtx *rtx)
+{
+	return d->rack_sent != rtx->sent ||
+	       ((d->flags & PV_DATA_RACK_RESENT) != 0) == ((rtx->flags & PV_RTX_EVER) != 0);
+}
+
 /* 6.2 step 5. */
 void
 pv_rack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb)
@@ -103,6 +114,8 @@ pv_rack_detect(struct pv_ctx *ctx, struct pv_pcb *pcb)
 		uint64_t due = rtx->sent + d->rack_rtt + window;
 
 		later = rtx->later;
+		if (!order_known(d, rtx))
+			continue;
 		if (due <= ctx->now) {
 			pv_rtx_mark_lost(&d->rtx, rtx);
 			pv_count(&ctx->counters, PV_C_TCP_RACK_LOST);

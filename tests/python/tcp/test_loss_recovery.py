@@ -127,6 +127,29 @@ def test_the_rescue_retransmission_keeps_a_recovery_alive(by_count):
 # RACK and the tail loss probe
 
 
+@proves("M14")
+def test_at_no_distance_a_retransmission_is_not_taken_for_older_than_what_it_followed(rack):
+    """All at one time: the copy of the first left after the original of the last."""
+    flow = Flow(rack, rtt=0)
+    assert flow.write(6) == list(range(6))
+    assert flow.sack(0, (1, 2)) == [0]
+    assert [flow.sack(0, (1, n)) for n in range(3, 7)] == [[]] * 4
+    assert flow.ack(6) == []
+    assert flow.info.total_retrans == 1
+
+
+@proves("M14", "M19")
+def test_with_rack_nothing_is_sent_again_that_is_not_known_to_be_lost(rack):
+    """A needless copy would come back as a duplicate and widen the reordering window."""
+    flow = in_flight(rack, 10, 0)
+    for n in (2, 3, 4):
+        flow.sack(0, (1, n))
+    assert [flow.sack(0, (1, n)) for n in range(5, 10)] == [[]] * 5
+    assert flow.info.total_retrans == 1
+    flow.pass_time(0.1)
+    assert flow.ack(9) == [9]  # sent before what has now arrived
+
+
 @proves("M14", "M16")
 def test_rack_waits_a_quarter_of_the_round_trip_time(rack):
     flow = in_flight(rack, waiting=0)
