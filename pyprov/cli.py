@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
+from pyprov.runtime.rules import ConfigError
 from pyprov.tools.errors import Failed, Unusable
 
 # "word" or "word word": (module, what it does). In the order of the overview.
@@ -85,7 +86,7 @@ def run(command: str, arguments: Sequence[str]) -> int:
     except Failed as error:
         print(f"pyprov {command}: {error}", file=sys.stderr)
         return 1
-    except Unusable as error:
+    except (Unusable, ConfigError) as error:
         print(f"pyprov {command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

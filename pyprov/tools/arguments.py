@@ -13,6 +13,8 @@ from pyprov.runtime.config import Config, ConfigError
 from pyprov.tools.errors import Unusable
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -48,6 +50,18 @@ def read_where(text: str, option: str = "--listen") -> Where:
             host = IPv6Address(match[1]) if match[1] else IPv4Address(match[2])
             return Where(str(host), int(match[3]))
     raise Unusable(f"{option} {text}: expected ADDRESS:PORT like 10.9.0.2:80 or [fd09::2]:80")
+
+
+def check_numbers(arguments: argparse.Namespace, limits: Mapping[str, tuple[float, float]]) -> None:
+    """Refuse options outside their limits.
+
+    Raises:
+        Unusable: the first of them, with its limits.
+    """
+    for name, (least, most) in limits.items():
+        value = getattr(arguments, name)
+        if not least <= value <= most:
+            raise Unusable(f"--{name} {value}: expected {least} to {most}")
 
 
 def load_config(name: Path | str) -> Config:

@@ -28,15 +28,22 @@ from pyprov.runtime.generator import (
     latency_floors,
     tsc_hz,
 )
-from pyprov.tools.arguments import Where, load_config, read_where
+from pyprov.tools.arguments import Where, check_numbers, load_config, read_where
 from pyprov.tools.bench.latency import percentiles, spread
 from pyprov.tools.errors import Failed, Unusable
 
 _WINDOW: Final = 0.1  # seconds of one measurement
 _WARM_UP: Final = 0.5
 _FIRST_ANSWER: Final = 10.0  # seconds for the server's, or its gateway's, MAC
-_FLOWS_MAX: Final = 1 << 24
-_RATE_MAX: Final = 1_000_000_000
+_LIMITS: Final = {
+    "seconds": (_WINDOW, 86_400),
+    "flows": (1, 1 << 24),
+    "rate": (0, 1_000_000_000),
+    "window": (1, 65_536),
+    "flood": (0, 1000),
+    "timeout": (0.001, 60),
+    "seed": (0, 0xFFFF_FFFF),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,19 +83,7 @@ def _check(arguments: argparse.Namespace, server: Where, config: Config) -> None
     Raises:
         Unusable: one line.
     """
-    limits = {
-        "seconds": (_WINDOW, 86_400),
-        "flows": (1, _FLOWS_MAX),
-        "rate": (0, _RATE_MAX),
-        "window": (1, 65_536),
-        "flood": (0, 1000),
-        "timeout": (0.001, 60),
-        "seed": (0, 0xFFFF_FFFF),
-    }
-    for name, (least, most) in limits.items():
-        value = getattr(arguments, name)
-        if not least <= value <= most:
-            raise Unusable(f"--{name} {value}: expected {least} to {most}")
+    check_numbers(arguments, _LIMITS)
     source = config.source or "the configuration"
     if len(config.ports) != 1 or len(config.workers.cpus) != 1:
         raise Unusable(f"{source}: a generator needs one port and one worker")

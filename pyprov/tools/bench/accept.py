@@ -16,6 +16,7 @@ from typing import Final, cast
 import numpy as np
 
 from pyprov.runtime.generator import cache_line_bounce, latency_floors, spin_gaps, tsc_hz
+from pyprov.tools.arguments import check_numbers
 from pyprov.tools.bench import accept_wire, compiled, curve
 from pyprov.tools.bench.accept_run import COOKIES, LINK_GBPS, Bench, Phase, counted, is_loss
 from pyprov.tools.bench.latency import spread, waits
@@ -32,6 +33,15 @@ _WIRE_BYTES: Final = {
 }
 
 
+_LIMITS: Final = {
+    "seconds": (0.1, 86_400),
+    "flows": (1, 16_000_000),
+    "workers": (1, 16),
+    "window": (1, 65_536),
+    "flood": (0, 1000),
+    "rate": (0, 1_000_000_000),
+    "load": (0, 100),
+}
 _SPIN: Final = 0.5  # seconds
 _BOUNCE_MAX: Final = 400  # cycles of a cache line there and back; more is a spell of the machine's
 _AGAIN: Final = 2
@@ -39,21 +49,38 @@ _AGAIN: Final = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See interfaces of the command line in README.md."""
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each phase")
-    parser.add_argument("--flows", type=int, default=10_000, help="connections kept alive")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--ipv6", action="store_true")
-    parser.add_argument("--handshake", choices=list(COOKIES), default="auto")
-    parser.add_argument("--close", choices=["none", "rst", "fin"], default="rst")
-    parser.add_argument("--condition", choices=["none", "compiled", "python"], default="none")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each phase (default: 2)")
+    parser.add_argument(
+        "--flows", type=int, default=10_000, help="connections kept alive (default: 10000)"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="each on a CPU (default: 1)")
+    parser.add_argument("--ipv6", action="store_true", help="clients of 2001:2::/64")
+    parser.add_argument(
+        "--handshake", choices=list(COOKIES), default="auto", help="SYN cookies: when they are due"
+    )
+    parser.add_argument(
+        "--close", choices=["none", "rst", "fin"], default="rst", help="how a client's oldest ends"
+    )
+    parser.add_argument(
+        "--condition", choices=["none", "compiled", "python"], default="none", help="who decides"
+    )
     parser.add_argument(
         "--conditional-accept",
         action="store_true",
         help="the condition decides before the SYN-ACK: latency is the decision's",
     )
-    parser.add_argument("--deliver", choices=["count", "batch", "socket"], default="count")
-    parser.add_argument("--flood", type=float, default=0.0, help="spoofed SYNs for each client's")
-    parser.add_argument("--flood-kind", choices=["syn", "ack", "rst"], default="syn")
+    parser.add_argument(
+        "--deliver",
+        choices=["count", "batch", "socket"],
+        default="count",
+        help="who takes them: the worker, accept_many, or WSPAccept, which close them, too",
+    )
+    parser.add_argument(
+        "--flood", type=float, default=0.0, help="spoofed ones for each client's SYN"
+    )
+    parser.add_argument(
+        "--flood-kind", choices=["syn", "ack", "rst"], default="syn", help="of what segments"
+    )
     loads = parser.add_mutually_exclusive_group()
     loads.add_argument("--rate", type=int, default=0, help="clients' SYNs a second, open loop")
     loads.add_argument("--load", type=float, default=0.0, help="the same as a share of what it can")
@@ -63,7 +90,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spread", choices=["rss", "software"], default="rss", help="how frames find their worker"
     )
-    parser.add_argument("--window", type=int, default=512, help="handshakes in flight")
+    parser.add_argument(
+        "--window", type=int, default=512, help="handshakes in flight (default: 512)"
+    )
     parser.add_argument(
         "--wire",
         choices=accept_wire.WIRES,
@@ -195,14 +224,19 @@ def _bounce() -> int | None:
     return cache_line_bounce(cpus[0], cpus[-1]) if len(cpus) > 1 else None
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measure and print."""
+def _check(arguments: argparse.Namespace) -> None:
+    check_numbers(arguments, _LIMITS)
     if arguments.condition == "python" and arguments.deliver != "socket":
         raise Unusable("--condition python: condition functions run in WSPAccept: --deliver socket")
     if arguments.conditional_accept and arguments.deliver != "socket":
         raise Unusable("--conditional-accept: requests are held for WSPAccept: --deliver socket")
     if arguments.wire != "ring":
         accept_wire.check(arguments)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    _check(arguments)
     if arguments.curve:
         return curve.run(arguments)
     document = measure(arguments)

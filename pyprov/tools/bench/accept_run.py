@@ -26,7 +26,7 @@ from pyprov.runtime.generator import (
 )
 from pyprov.tools.bench import accept_server, compiled
 from pyprov.tools.bench.latency import percentiles
-from pyprov.tools.errors import Unusable
+from pyprov.tools.errors import Failed, Unusable
 
 LINK_GBPS: Final = 10
 WINDOW: Final = 0.1  # seconds of one measurement
@@ -226,12 +226,19 @@ class Bench:
         self._config = config_for(arguments, workers)
 
     def run(self) -> Phase:
-        """Start, warm up, measure, end."""
-        dataplane = engine.start(self._config)
+        """Start, warm up, measure, end.
+
+        Raises:
+            Failed: the engine or the generator does not start.
+        """
         try:
-            return self._measure(dataplane)
-        finally:
-            engine.stop(dataplane)
+            dataplane = engine.start(self._config)
+            try:
+                return self._measure(dataplane)
+            finally:
+                engine.stop(dataplane)
+        except engine.StartError as error:
+            raise Failed(str(error)) from None
 
     def _server(self, dataplane: Dataplane) -> accept_server.Server:
         arguments = self._arguments

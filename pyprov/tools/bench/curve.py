@@ -8,6 +8,7 @@ than asked for. A server that does more for each (`--deliver socket`) meets the 
 
 import argparse
 import csv
+import importlib.util
 import json
 import statistics
 from collections.abc import Iterable
@@ -93,6 +94,20 @@ def point(load: float, phase: Phase) -> Point:
     )
 
 
+def prepare(folder: Path) -> None:
+    """See to it that what takes a minute to measure can be written down.
+
+    Raises:
+        Unusable: it can't.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise Unusable("--curve: plots need matplotlib: pip install matplotlib")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unusable(f"--curve {folder}: {error.strerror}") from None
+
+
 def measure(arguments: argparse.Namespace) -> Curve:
     """The capacity, and a point for each load."""
     capacity = round(accept.capacity(arguments))
@@ -106,10 +121,8 @@ def measure(arguments: argparse.Namespace) -> Curve:
 
 def write(folder: Path, curve: Curve) -> list[Path]:
     """The table and both plots; the files."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  (only here, and it is not small)
-    except ImportError as error:
-        raise Unusable("--curve: plots need matplotlib: pip install matplotlib") from error
+    from matplotlib.figure import Figure  # noqa: PLC0415  (only here, and it is not small)
+
     figure = Figure(figsize=(8, 9), layout="constrained")
     rate, share, latency = figure.subplots(3, 1, sharex=True)
     by_offer = sorted(curve.points, key=lambda one: one.offered_per_s)
@@ -124,7 +137,6 @@ def write(folder: Path, curve: Curve) -> list[Path]:
     latency.set_xlabel("SYNs offered, as a multiple of the capacity")
     pictures = [folder / "curve.png", folder / "curve.svg"]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         table = _write_table(folder, curve)
         for picture in pictures:
             figure.savefig(picture, dpi=120)
@@ -210,6 +222,7 @@ def _lines(curve: Curve) -> Iterable[str]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write and print."""
+    prepare(arguments.curve)
     curve = measure(arguments)
     files = write(arguments.curve, curve)
     if arguments.json:

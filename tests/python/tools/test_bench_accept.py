@@ -6,6 +6,7 @@ import mmap
 import numpy as np
 import pytest
 
+from pyprov import cli
 from pyprov.runtime.generator import Stats, WorkerLoad
 from pyprov.tools.bench import curve, memory
 from pyprov.tools.bench.accept_run import Phase, Window
@@ -53,7 +54,8 @@ def points(most):
 def test_the_curve_is_a_table_and_two_pictures(tmp_path):
     pytest.importorskip("matplotlib")
     whole = curve.Curve(1_000_000, 1.5, list(points(20_000_000)))
-    table, png, svg = curve.write(tmp_path / "out", whole)
+    curve.prepare(tmp_path / "a" / "folder")
+    table, png, svg = curve.write(tmp_path / "a" / "folder", whole)
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [float(row["load"]) for row in rows] == list(curve.LOADS)
@@ -69,6 +71,31 @@ def test_a_generator_that_sends_less_than_asked_is_told(tmp_path):
     short = curve.Curve(1_000_000, 1.5, list(points(1_900_000)))
     assert short.limit().load == 3.0
     assert curve.Curve(1_000_000, 1.5, []).reasons() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--flows", "0"], "--flows 0: expected 1 to"),
+        (["--flows", "99999999999"], "--flows 99999999999: expected 1 to"),
+        (["--seconds", "nan"], "--seconds nan: expected 0.1 to"),
+        (["--window", "-1"], "--window -1: expected 1 to"),
+        (["--workers", "0"], "--workers 0: expected 1 to"),
+        (["--flood", "-1"], "--flood -1.0: expected 0 to"),
+        (["--rate", "-5"], "--rate -5: expected 0 to"),
+        (["--load", "nan"], "--load nan: expected 0 to"),
+        (["--curve", "/proc/x"], "--curve /proc/x: No such file or directory"),
+        (["--config", "/nowhere"], "/nowhere: cannot be read"),
+        (["--wire", "memif", "--workers", "2"], "goes with no other --workers than 1"),
+    ],
+)
+def test_what_cannot_be_measured_is_told_in_one_line(capsys, words, complaint):
+    if "--curve" in words:
+        pytest.importorskip("matplotlib")
+    assert cli.main(["bench", "accept", "--single-core", *words]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.count("\n") == 1
 
 
 def test_memory_grows_by_what_is_touched():
