@@ -164,7 +164,7 @@ insert_part(struct pv_pool *pieces, struct pv_reassembly *ras, const struct pv_p
 		run->stamp = ++ras->stamp;
 		return PV_KEPT_NONE;
 	}
-	if (ras->n_runs >= PV_RUNS_MAX || ras->n_pieces >= pieces->n / 4 ||
+	if (ras->n_runs >= PV_RUNS_MAX || ras->n_pieces >= pieces->n / PV_PIECES_SHARE ||
 			(piece = take_piece(pieces, ras, segment, from, end)) == NULL)
 		return PV_KEPT_FULL;
 	if (run != NULL && run->run_end == from) {

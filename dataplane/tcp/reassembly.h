@@ -21,6 +21,9 @@ struct pv_stream;
 struct rte_mbuf;
 
 #define PV_RUNS_MAX 256
+/* One connection may have one of so many pieces. By default that is what the largest window holds:
+ * less, and what was promised is dropped behind a gap, and sent again in vain. */
+#define PV_PIECES_SHARE 3
 
 struct pv_piece {
 	struct pv_piece *next; /* of the same run */

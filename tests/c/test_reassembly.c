@@ -231,6 +231,12 @@ bounds(void)
 			"the bound holds");
 	pv_reassembly_clear(&pieces, &ras);
 	CHECK_EQ(pieces.used, 0, "nothing is left");
+	kept = 0;
+	for (uint32_t i = 0; i < pieces.n; i++)
+		kept += insert(10 + i, 11 + i, &twice) == PV_KEPT;
+	CHECK_EQ(kept, pieces.n / PV_PIECES_SHARE, "behind one gap: a share of all pieces");
+	CHECK(pieces.n != 0, "some");
+	pv_reassembly_clear(&pieces, &ras);
 	pv_pool_fini(&pieces);
 }
 
