@@ -527,8 +527,8 @@ class StepDataplane(EngineDataplane):
 
     def inject(self, port: int, frame: Buffer) -> None:
         """Let a frame arrive at the next turn."""
-        data = ffi.from_buffer(frame)
-        check(lib.pv_engine_inject(self.engine, port, data, len(data)), "inject")
+        with ffi.from_buffer(frame) as data:  # an error would keep it: see _vector
+            check(lib.pv_engine_inject(self.engine, port, data, len(data)), "inject")
 
     def collect(self, port: int) -> list[tuple[int, bytes]]:
         """Take the frames sent since the last call, with their times in nanoseconds."""

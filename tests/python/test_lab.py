@@ -7,13 +7,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import ARP
 
 from pyprov.core import port
-from pyprov.core.port import ConnectParams, ListenParams
+from pyprov.core.port import ConnectParams, DataplaneError, ListenParams
 from pyprov.lab import Deadlock, Lab
 from pyprov.runtime.config import ConfigError
 from tests.python.live import PATIENCE
@@ -287,6 +288,25 @@ def test_startups_and_cleanups_need_not_match():
     with Lab() as lab:
         lab.dataplane.stop(0)
         lab.advance(1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda lab, view: lab.inject(view, port=7),
+        lambda lab, view: lab.dataplane.send(0, view),
+        lambda lab, view: lab.dataplane.recv(0, [view, view]),
+        lambda lab, view: lab.dataplane.send_many(np.zeros(2, np.uint64), [view]),
+    ],
+    ids=["inject", "send", "recv", "send_many"],
+)
+def test_an_error_does_not_hold_the_callers_memory(lab, call):
+    """Python crashes when it collects a memoryview together with who exports it."""
+    view = memoryview(bytearray(60))
+    with pytest.raises((DataplaneError, ValueError)) as error:
+        call(lab, view)
+    view.release()
+    assert error.tb is not None  # until here
 
 
 def test_configure_reaches_listeners_made_later(lab, peer):
