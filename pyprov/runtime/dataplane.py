@@ -98,7 +98,8 @@ class _Bell:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def __del__(self) -> None:
-        os.close(self.fd)
+        if getattr(self, "fd", NONE) >= 0:
+            os.close(self.fd)
 
 
 def _vector(buffers: Buffers, *, writable: bool) -> tuple[Array[Iov], int, list[Pointer]]:

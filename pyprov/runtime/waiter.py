@@ -103,5 +103,6 @@ class Waiter:
             self._dataplane.close_waiter(number)
 
     def __del__(self) -> None:
-        with contextlib.suppress(DataplaneError):
-            self.close()
+        if getattr(self, "_number", -1) >= 0:  # a signal may have come before it was there
+            with contextlib.suppress(DataplaneError):
+                self.close()

@@ -16,6 +16,7 @@ from pyprov.core import port
 from pyprov.core.port import ConnectParams, DataplaneError, ListenParams
 from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
+from pyprov.runtime.waiter import Waiter
 from tests.python.live import PATIENCE
 
 SECOND = 1_000_000_000
@@ -266,6 +267,10 @@ def test_calls_that_end_at_once_keep_other_python_threads_waiting(plane, listene
         over.set()
         sys.setswitchinterval(before)
         other.join()
+
+
+def test_a_waiter_that_a_signal_kept_from_being_made_goes_quietly():
+    Waiter.__new__(Waiter).__del__()
 
 
 def test_an_exception_from_a_signal_ends_the_wait_and_leaves_nothing(plane, listener):
