@@ -29,12 +29,15 @@ quiet_until(const struct pv_conn_data *d)
 	return last + later(QUIET, d->rtt.rto);
 }
 
+/* The application may be at it: what it adds after this look comes with a command. */
 static bool
 is_drained(const struct pv_stream *stream)
 {
-	return pv_stream_waiting(stream) == 0 && stream->urgent == 0 && stream->mark == 0 &&
-	       (__atomic_load_n(&stream->flags, __ATOMIC_RELAXED) & ~(uint32_t)PV_STREAM_INLINE) ==
-			       0;
+	uint32_t flags = __atomic_load_n(&stream->flags, __ATOMIC_RELAXED);
+
+	return pv_stream_waiting(stream) == 0 && (flags & ~(uint32_t)PV_STREAM_INLINE) == 0 &&
+	       __atomic_load_n(&stream->urgent, __ATOMIC_RELAXED) == 0 &&
+	       __atomic_load_n(&stream->mark, __ATOMIC_RELAXED) == 0;
 }
 
 /* Nothing is under way, and nobody has chosen what [tcp] does not say. */
