@@ -55,6 +55,7 @@ class TcpConfig(Pointer):
     prr: int
     limited_transmit: int
     undo: int
+    cluster: int
     initial_window: int
     rto_min: int
     rto_initial: int
@@ -114,6 +115,7 @@ class Config(Pointer):
     port: Array[PortConfig]
     secret: Array[int]
     seed: int
+    wall_ns: int
     max_connections: int
     half_open_max: int
     time_wait_max: int

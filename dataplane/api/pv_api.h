@@ -61,7 +61,8 @@ struct pv_tcp_config {
 	uint8_t half_open_overflow; /* enum pv_overflow: full half-open table without cookies */
 	uint8_t hystart;
 	uint8_t tlp, prr, limited_transmit, undo; /* booleans */
-	uint8_t pad0[2];
+	uint8_t cluster; /* cookies of others with the same secret are good here */
+	uint8_t pad0;
 	uint32_t initial_window; /* segments */
 	uint32_t rto_min, rto_initial, rto_max;
 	uint32_t delayed_ack_time;
@@ -122,6 +123,7 @@ struct pv_config {
 	struct pv_port_config port[PV_MAX_PORTS];
 	uint8_t secret[16]; /* key of initial sequence numbers and hashes, when has_secret */
 	uint64_t seed;      /* of the random source in step mode */
+	uint64_t wall_ns;   /* in a cluster: the wall clock now; epochs are those of all */
 	uint32_t max_connections, half_open_max, time_wait_max, backlog_max,
 			listeners_max; /* per worker, but for listeners and backlog */
 	uint32_t mbufs;                /* packet buffers a worker */

@@ -78,8 +78,10 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 	bool timestamps = (packet->options & PV_TCP_OPT_TS) != 0 && ctx->tcp_config.timestamps;
 	struct pv_cookie cookie;
 
-	if (!pv_isn_fresh(isn, listener->stamp) ||
-			!pv_isn_fresh(isn, *pv_flow_stamp(&ctx->tcp->flows, packet->hash)))
+	if (!ctx->tcp_config.cluster &&
+			(!pv_isn_fresh(isn, listener->stamp) ||
+					!pv_isn_fresh(isn, *pv_flow_stamp(&ctx->tcp->flows,
+									   packet->hash))))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
 	if (pv_ended_is(ctx->tcp, packet->hash, packet->ack - 1))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);

@@ -35,6 +35,12 @@
  * others, one that ended by a RST which was lost may be opened again by its peer's next segment, if
  * that is its first: it then is an accept again, whose stream begins where the peer's does.
  *
+ * In a cluster (nodes with one secret, one address and the same epoch by their wall clocks) a
+ * cookie is good at each of them, whoever answered the SYN; clocks may differ by an epoch's rest.
+ * The price: there are no stamps of others' SYNs to look at, so any ACK without a record is tried,
+ * at the odds above, and the first segment of a connection that ended within two epochs opens
+ * another one at a node that did not have it.
+ *
  * Any segment that follows the SYN directly brings its cookie back, so data that overtakes the ACK
  * opens the connection. Data that overtakes the first data as well is reset, as RFC 4987 3.6 has it
  * for what has no cookie: it names no ISS to check, and to leave it unanswered would keep a peer

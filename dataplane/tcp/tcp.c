@@ -19,6 +19,15 @@ epoch_ns(const struct pv_ctx *ctx)
 	return (uint64_t)(seconds != 0 ? seconds : 1) * 1000000000;
 }
 
+/* In a cluster every ACK may bring a cookie: of a SYN that another has answered. */
+static void
+rotate(struct pv_ctx *ctx, uint32_t epoch)
+{
+	pv_isn_rotate(&ctx->tcp->isn, epoch);
+	if (ctx->tcp_config.cluster)
+		ctx->tcp->last_stamp = epoch;
+}
+
 /* The end of an epoch; of several, if the worker has slept through them. */
 static void
 on_rotation(struct pv_ctx *ctx, struct pv_timer *timer)
@@ -26,7 +35,7 @@ on_rotation(struct pv_ctx *ctx, struct pv_timer *timer)
 	uint64_t ns = epoch_ns(ctx);
 	uint64_t epochs = 1 + (ctx->now - timer->deadline) / ns;
 
-	pv_isn_rotate(&ctx->tcp->isn, ctx->tcp->isn.epoch + (uint32_t)epochs);
+	rotate(ctx, ctx->tcp->isn.epoch + (uint32_t)epochs);
 	pv_count(&ctx->counters, PV_C_SECRET_ROTATED);
 	pv_timer_arm(&ctx->housekeeping, timer, PV_TIMER_LISTENER, timer->deadline + epochs * ns);
 }
@@ -123,9 +132,11 @@ pv_tcp_init(struct pv_ctx *ctx, const struct pv_config *config, const uint8_t se
 	}
 	pv_shed_init(ctx, &ctx->tcp->shed, config);
 	pv_isn_init(&ctx->tcp->isn, secret);
+	/* Without a cluster wall_ns is 0: the epochs begin now. */
+	rotate(ctx, ctx->tcp->isn.epoch + (uint32_t)(config->wall_ns / epoch_ns(ctx)));
 	pv_wheel_set(&ctx->housekeeping, PV_TIMER_LISTENER, on_rotation);
 	pv_timer_arm(&ctx->housekeeping, &ctx->tcp->rotation, PV_TIMER_LISTENER,
-			ctx->now + epoch_ns(ctx));
+			ctx->now + epoch_ns(ctx) - config->wall_ns % epoch_ns(ctx));
 	pv_ip_on_error(ctx, icmp_error);
 	return 0;
 }

@@ -194,6 +194,7 @@ class Tcp:
         secret: Key of sequence numbers and cookies, 16 bytes, for reproducible runs and clusters;
             empty draws one at each start.
         epoch: Between two rotations of the cookie secret.
+        cluster: Take the cookies of all who have this secret and this epoch, by the wall clock.
         mtu_probing: Search for the path MTU when full segments are lost (RFC 4821).
         mss_clamp: Largest segment sent or offered, bytes; 0 is what the MTU gives.
         ttl: Time to live, hop limit.
@@ -239,6 +240,7 @@ class Tcp:
     syn_cookies: str = choice("auto", "auto", "always", "never")
     secret: bytes = parsed(b"", _read_secret)
     epoch: int = integer(64, 1, 3600)
+    cluster: bool = flag(default=False)
     mtu_probing: bool = flag(default=True)
     mss_clamp: int = integer(0, 48, 65_495, zero="none")
     ttl: int = integer(128, 1, 255)
@@ -411,6 +413,8 @@ def _check_values(config: Config) -> None:
         least, most = getattr(tcp, low), getattr(tcp, high)
         if least > most:
             raise ConfigError(f"tcp.{low}", f"must not exceed {high} = {most}", value=least)
+    if tcp.cluster and not tcp.secret:
+        raise ConfigError("tcp.cluster", "needs a secret that all nodes share", value=tcp.cluster)
     if config.chunk_memory < 1:
         problem = f"the packet buffers leave nothing of memory = {config.provider.memory}"
         raise ConfigError("provider.packet_buffers", problem, value=config.packet_buffers)

@@ -5,6 +5,7 @@ Every field of struct pv_config is written here and nowhere else; none has a def
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core.port import pack_address
@@ -39,6 +40,7 @@ _AS_IS: Final = (
     "prr",
     "limited_transmit",
     "undo",
+    "cluster",
     "initial_window",
     "quick_ack_start",
     "syn_retries",
@@ -100,6 +102,7 @@ def fill(record: Record, config: Config, *, huge: bool, step: bool = False, seed
     _copy(record.secret, config.tcp.secret)
     record.has_secret = bool(config.tcp.secret)
     record.seed = seed % 2**64
+    record.wall_ns = time.time_ns() if config.tcp.cluster and not step else 0
     record.max_connections = provider.max_connections
     record.half_open_max = provider.half_open_max
     record.time_wait_max = provider.time_wait_max

@@ -50,10 +50,16 @@ def test_no_field_of_the_tcp_table_is_forgotten(ffi):
         "challenge_ack_limit": 20, "reset_limit": 21, "mss_clamp": 220, "recv_buffer": 4097,
         "recv_buffer_max": 4098, "send_buffer": 4099, "send_buffer_max": 4100, "epoch": 23,
     }  # fmt: skip
-    flags = [name for name, field in Tcp.__annotations__.items() if field is bool and name != "ecn"]
-    words = {"congestion": "newreno", "syn_cookies": "always", "option_order": "freebsd"}
+    flags = [name for name, field in Tcp.__annotations__.items() if field is bool]
+    words = {
+        "secret": "01" * 16,
+        "congestion": "newreno",
+        "syn_cookies": "always",
+        "option_order": "freebsd",
+    }
     provider = {"backlog_overflow": "drop", "half_open_overflow": "reset"}
-    other = {"ecn": True} | dict.fromkeys(flags, False) | numbers | words
+    off = {"ecn", "cluster"}  # as it comes
+    other = {name: name in off for name in flags} | numbers | words
     plain = filled(ffi.new("struct pv_config *"))
     changed = filled(ffi.new("struct pv_config *"), {"tcp": other, "provider": provider})
     names = [n for n, _ in ffi.typeof("struct pv_tcp_config").fields if not n.startswith("pad")]

@@ -15,7 +15,7 @@ from pyprov.core.port import (
 from tests.proofs import proves
 from tests.python.peer import LINUX_OPTIONS
 from tests.python.tcp import wire_rules
-from tests.python.tcp.frames import ACK, RST, SYN, SYN_OPTIONS, Wire, frame4
+from tests.python.tcp.frames import ACK, RST, SYN, SYN_OPTIONS, Wire, frame4, frame6
 from tests.python.tcp.host import PORT, Host, refused
 
 both = pytest.mark.parametrize("v6", [False, True], ids=["ipv4", "ipv6"])
@@ -467,6 +467,30 @@ def test_a_cookie_is_good_in_its_epoch_and_the_next(age, good):
         assert (host.accept() is not None) == good
         if not good:
             end.expect("R", seq=end.ack)
+
+
+@pytest.mark.parametrize("make", [frame4, frame6])
+@pytest.mark.parametrize(
+    ("cluster", "age", "good"),
+    [(True, 0, True), (True, 9, True), (True, 20.5, False), (False, 0, False)],
+)
+def test_a_node_of_a_cluster_takes_the_cookies_of_another(make, cluster, age, good):
+    """Also when the secret changes between SYN and ACK; without `cluster` none but its own."""
+    tcp = {"epoch": 10, "secret": "0123456789abcdef" * 2, "cluster": cluster}
+    with (
+        Host(1, tcp=tcp, syn_cookies=SYN_COOKIES_ALWAYS) as one,
+        Host(2, tcp=tcp, syn_cookies=SYN_COOKIES_ALWAYS) as other,
+    ):
+        one.lab.advance(5)
+        other.lab.advance(5)
+        (answer,) = Wire(one).send(make((5000, PORT), SYN, 100))
+        other.lab.advance(age)
+        ack = make((5000, PORT), ACK, 101, (answer.seq + 1) % 2**32)
+        wrong = make((5000, PORT), ACK, 101, (answer.seq + 2) % 2**32)
+        assert [segment.flags for segment in Wire(other).send(wrong)] == [RST]
+        refused = [segment.flags for segment in Wire(other).send(ack)]
+        assert (refused == []) == good
+        assert (other.accept() is not None) == good
 
 
 @proves("D20")

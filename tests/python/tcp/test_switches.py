@@ -132,6 +132,15 @@ def rotations(host):
     return host.counter("SECRET_ROTATED")
 
 
+@switch("cluster", True, "NO_CONNECTION", "ACK_COOKIE_BAD", secret="01" * 16)
+def what_an_ack_to_a_listener_is_taken_for(host):
+    """A node of a cluster looks whether it is a cookie of another's."""
+    end = host.peer.tcp(80)
+    end.segment("A")
+    end.expect("R")
+    return next(name for name in ("NO_CONNECTION", "ACK_COOKIE_BAD") if host.counter(f"TCP_{name}"))
+
+
 @switch("syn_cookies", "always", (1, 0), (0, 1))
 def records_and_cookies(host):
     """A listener's own setting comes from the key when the provider makes it."""
@@ -413,7 +422,7 @@ def test_an_algorithm_counts_what_it_does_and_nothing_when_it_is_off(key):
 
 
 # Part of what the engine is, not of how connections behave.
-AT_START = {"secret", "epoch", "reset_limit", "challenge_ack_limit"}
+AT_START = {"secret", "epoch", "cluster", "reset_limit", "challenge_ack_limit"}
 
 
 @pytest.mark.parametrize("key", [key for key in SWITCHES if key not in AT_START])
