@@ -59,11 +59,12 @@ reset_requests(struct pv_engine *engine, const struct pv_request *requests, int 
 }
 
 int
-pv_listener_update(struct pv_engine *engine, uint64_t listener, uint32_t backlog, bool paused)
+pv_listener_update(
+		struct pv_engine *engine, uint64_t listener, const struct pv_listen_params *params)
 {
-	struct pv_command c = {
-		.kind = PV_CMD_LISTEN_UPDATE, .handle = listener, .a = backlog, .b = paused
-	};
+	struct pv_listen_params copy = *params;
+	struct pv_command c = { .kind = PV_CMD_LISTEN_UPDATE, .handle = listener, .p = &copy };
+	uint32_t backlog = params->backlog;
 	struct pv_request excess[32];
 	int rc = pv_engine_usable(engine), n;
 
@@ -77,7 +78,7 @@ pv_listener_update(struct pv_engine *engine, uint64_t listener, uint32_t backlog
 		if (n < 0)
 			return n;
 		reset_requests(engine, excess, n);
-	} while (n == (int)PV_COUNT_OF(excess));
+	} while (n > 0); /* who had died was not counted */
 	return pv_engine_ask(engine, -1, &c);
 }
 

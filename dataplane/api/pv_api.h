@@ -264,13 +264,17 @@ struct pv_listen_params {
 	uint8_t paused;                               /* answer every SYN with RST */
 	uint8_t reuse; /* may share local and port with other listeners that have it set; the first
 			  gets the requests */
-	uint8_t pad[7];
+	uint8_t ttl;   /* of SYN-ACKs and of what it accepts, as those of pv_connect_params */
+	uint8_t tos;
+	uint8_t pad[5];
 };
 
 /* Returns when every worker has installed it. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
 int pv_listen(struct pv_engine *engine, const struct pv_listen_params *params, uint64_t *listener);
-/* New backlog (shrinking resets the excess), paused state. */
-int pv_listener_update(struct pv_engine *engine, uint64_t listener, uint32_t backlog, bool paused);
+/* Another backlog (shrinking resets those that came last), paused state, ttl and tos; the rest of
+ * params is not looked at. */
+int pv_listener_update(
+		struct pv_engine *engine, uint64_t listener, const struct pv_listen_params *params);
 /* Requests still waiting are reset. */
 int pv_listener_close(struct pv_engine *engine, uint64_t listener);
 /* Takes up to n requests, oldest first, a deferred one before all others. 0: none waits. */

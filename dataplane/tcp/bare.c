@@ -25,7 +25,7 @@ send_in(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_bare *bare)
 		.peer = tuple->peer,
 		.protocol = PV_PROTO_TCP,
 		.tos = bare->tos,
-		.ttl = ctx->tcp_config.ttl,
+		.ttl = bare->ttl != 0 ? bare->ttl : ctx->tcp_config.ttl,
 	};
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 

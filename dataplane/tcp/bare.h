@@ -18,7 +18,7 @@ struct pv_bare {
 	uint32_t seq, ack;
 	uint16_t window; /* unscaled */
 	uint8_t flags;   /* PV_TCP_* */
-	uint8_t tos;
+	uint8_t tos, ttl; /* ttl 0: as configured */
 	uint8_t options_len;
 	uint16_t data_len; /* of a block */
 	const uint8_t *data;

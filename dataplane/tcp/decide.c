@@ -60,8 +60,8 @@ fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_held *held,
 	pcb->snd_buffer = pv_listener_params(listener->shared)->send_buffer;
 	if (pcb->rcv_buffer == 0)
 		pcb->rcv_buffer = config->recv_buffer;
-	pcb->ttl = config->ttl;
-	pcb->tos = (uint8_t)(config->dscp << 2);
+	pcb->ttl = listener->ttl;
+	pcb->tos = listener->tos;
 	pcb->flags |= PV_PCB_MSS_SAID;
 	pcb->snd_mss = held->mss;
 }

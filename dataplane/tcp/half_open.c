@@ -165,6 +165,8 @@ pv_tcp_configure(struct pv_ctx *ctx, const struct pv_tcp_config *config)
 	for (uint32_t i = 0; i < PV_HALF_OPEN_LEVELS; i++)
 		before[i] = pv_half_open_rto(ctx, i);
 	ctx->tcp_config = *config;
+	for (uint32_t i = 0; i < ctx->tcp->listeners.size; i++)
+		pv_listener_mark(ctx, &ctx->tcp->listeners.listener[i]);
 	for (uint32_t i = 0; i < PV_HALF_OPEN_LEVELS; i++) {
 		struct pv_half_open_level *level = &ctx->tcp->half_open.level[i];
 		uint32_t by = pv_record_ticks(pv_half_open_rto(ctx, i)) -

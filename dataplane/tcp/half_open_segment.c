@@ -36,18 +36,21 @@ static enum pv_counter
 challenge(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_record *record,
 		enum pv_counter outcome)
 {
+	const struct pv_listener *listener = listener_of(ctx, record);
 	struct pv_bare ack = {
 		.tuple = &packet->tuple,
 		.seq = record->half_open.iss + 1,
 		.ack = record->half_open.irs + 1,
-		.window = listener_of(ctx, record)->window,
+		.window = listener->window,
 		.flags = PV_TCP_ACK,
+		.tos = listener->tos,
+		.ttl = listener->ttl,
 	};
 
 	if (!pv_challenge_allowed(ctx))
 		return outcome;
 	if (record->half_open.agreed & PV_AGREED_WSCALE)
-		ack.window = (uint16_t)(ack.window >> listener_of(ctx, record)->rcv_wscale);
+		ack.window = (uint16_t)(ack.window >> listener->rcv_wscale);
 	if (record->half_open.agreed & PV_AGREED_TIMESTAMPS)
 		pv_bare_timestamps(&ack, ctx->tcp->ms + packet->ts_offset, record->ts_recent);
 	pv_bare_send(ctx, &ack);

@@ -77,8 +77,8 @@ pv_handshake_fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 	pcb->ts_recent_ms = ctx->tcp->ms;
 	if (handshake->syn_ns != 0 && !handshake->syn_ack_again)
 		pcb->syn_rtt_us = (uint32_t)((ctx->now - handshake->syn_ns) / 1000) | 1;
-	pcb->tos = (uint8_t)(ctx->tcp_config.dscp << 2);
-	pcb->ttl = ctx->tcp_config.ttl;
+	pcb->tos = listener->tos;
+	pcb->ttl = listener->ttl;
 	pcb->snd_mss = handshake->mss;
 	if (pv_unlikely(listener->own_buffers))
 		pv_handshake_buffers(ctx, pcb, listener);

@@ -89,6 +89,16 @@ wscale_for(uint32_t buffer)
 	return shift;
 }
 
+void
+pv_listener_mark(const struct pv_ctx *ctx, struct pv_listener *listener)
+{
+	const struct pv_tcp_config *config = &ctx->tcp_config;
+
+	listener->ttl = listener->own_ttl != 0 ? listener->own_ttl : config->ttl;
+	listener->tos = listener->own_tos != 0 ? listener->own_tos & 0xfc :
+						 (uint8_t)(config->dscp << 2);
+}
+
 static void
 fill(const struct pv_ctx *ctx, struct pv_listener *listener, const struct pv_listen_params *params)
 {
@@ -109,6 +119,9 @@ fill(const struct pv_ctx *ctx, struct pv_listener *listener, const struct pv_lis
 	listener->own_buffers = (params->recv_buffer | params->send_buffer) != 0;
 	listener->rcv_wscale = wscale_for(
 			config->recv_buffer_max > buffer ? config->recv_buffer_max : buffer);
+	listener->own_ttl = params->ttl;
+	listener->own_tos = params->tos;
+	pv_listener_mark(ctx, listener);
 }
 
 int

@@ -38,12 +38,14 @@ struct pv_listener {
 	uint8_t syn_cookies;                          /* enum pv_syn_cookies */
 	uint8_t cookies_on;                           /* in auto mode: gone over to cookies */
 	uint32_t half_open;                           /* entries it has now */
-	uint32_t stamp;      /* last epoch in which it answered a SYN without a record */
-	uint16_t window;     /* advertised in SYN-ACKs */
-	uint8_t rcv_wscale;  /* the shift we offer */
-	uint8_t own_buffers; /* its parameters name buffers */
-	uint8_t conditional; /* SYNs are held for a verdict */
-	uint8_t pad[7];
+	uint32_t stamp;           /* last epoch in which it answered a SYN without a record */
+	uint16_t window;          /* advertised in SYN-ACKs */
+	uint8_t rcv_wscale;       /* the shift we offer */
+	uint8_t own_buffers;      /* its parameters name buffers */
+	uint8_t conditional;      /* SYNs are held for a verdict */
+	uint8_t ttl, tos;         /* of SYN-ACKs and accepted connections */
+	uint8_t own_ttl, own_tos; /* as in struct pv_listen_params */
+	uint8_t pad[3];
 	uint64_t room_seen; /* pv_tcp.bursts when its backlog had room */
 };
 
@@ -60,6 +62,8 @@ void pv_listener_table_fini(struct pv_listener_table *table);
 /* Enters a listener, made from its shared part. -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
 int pv_listener_add(struct pv_ctx *ctx, struct pv_listener_table *table,
 		struct pv_listener_shared *shared);
+/* Takes its ttl and tos from what it was given, or else from the configuration. */
+void pv_listener_mark(const struct pv_ctx *ctx, struct pv_listener *listener);
 void pv_listener_remove(struct pv_listener_table *table, struct pv_listener *listener);
 /* NULL: stale. */
 struct pv_listener *pv_listener_by_handle(struct pv_listener_table *table, uint64_t handle);

@@ -86,17 +86,17 @@ put_tcp(const struct pv_ctx *ctx, const struct pv_syn_ack *s, uint16_t mss, uint
 
 /* The IP header before p. Returns where it begins; adds the pseudo header to *sum. */
 static uint8_t *
-put_ip4(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint32_t len,
-		uint64_t *sum)
+put_ip4(const struct pv_syn_ack *s, uint8_t *p, uint32_t len, uint64_t *sum)
 {
+	const struct pv_tuple *tuple = s->tuple;
 	const pv_be32 src = pv_addr_v4(&tuple->local), dst = pv_addr_v4(&tuple->peer);
 	const struct pv_ip4 ip = {
 		.src = src,
 		.dst = dst,
 		.total_len = (uint16_t)(PV_IP4_HDR_LEN + len),
 		.flags = PV_IP4_DF,
-		.tos = (uint8_t)(ctx->tcp_config.dscp << 2),
-		.ttl = ctx->tcp_config.ttl,
+		.tos = s->listener->tos,
+		.ttl = s->listener->ttl,
 		.proto = PV_PROTO_TCP,
 	};
 
@@ -107,13 +107,14 @@ put_ip4(const struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint
 }
 
 static uint8_t *
-put_ip6(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint8_t *p, uint32_t len, uint64_t *sum)
+put_ip6(struct pv_ctx *ctx, const struct pv_syn_ack *s, uint8_t *p, uint32_t len, uint64_t *sum)
 {
+	const struct pv_tuple *tuple = s->tuple;
 	struct pv_ip6 ip = {
 		.payload_len = (uint16_t)len,
 		.flow_label = pv_ip_flow_label(ctx, &tuple->local, &tuple->peer, p),
-		.tclass = (uint8_t)(ctx->tcp_config.dscp << 2),
-		.hop_limit = ctx->tcp_config.ttl,
+		.tclass = s->listener->tos,
+		.hop_limit = s->listener->ttl,
 		.next = PV_PROTO_TCP,
 	};
 
@@ -167,9 +168,9 @@ make_form(struct pv_ctx *ctx, struct pv_syn_ack_form *form, const struct pv_syn_
 	form->agreed = s->agreed & AGREED_OPTIONS;
 	put_tcp(ctx, &blank, our_mss(ctx, path, is_v4), tcp, &form->tcp_sum);
 	if (is_v4)
-		put_ip4(ctx, &tuple, tcp, FORM_TCP_LEN, &form->tcp_sum);
+		put_ip4(&blank, tcp, FORM_TCP_LEN, &form->tcp_sum);
 	else
-		put_ip6(ctx, &tuple, tcp, FORM_TCP_LEN, &form->tcp_sum);
+		put_ip6(ctx, &blank, tcp, FORM_TCP_LEN, &form->tcp_sum);
 	form->ip_sum = (uint16_t)~pv_ld16(form->bytes + 10);
 	return true;
 }
@@ -271,7 +272,7 @@ write_out(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_pa
 		offload(packet->mbuf, path, is_v4, *len);
 		sum = 0;
 	}
-	ip = is_v4 ? put_ip4(ctx, s->tuple, p, *len, &sum) : put_ip6(ctx, s->tuple, p, *len, &sum);
+	ip = is_v4 ? put_ip4(s, p, *len, &sum) : put_ip6(ctx, s, p, *len, &sum);
 	pv_st16(p + PV_TCP_CSUM_OFFSET,
 			path->tx_tcp_checksum ? pv_csum_fold(sum) : pv_csum_finish(sum));
 	return ip;
@@ -327,7 +328,8 @@ pv_syn_ack_send(struct pv_ctx *ctx, const struct pv_syn_ack *s)
 		.ack = s->ack,
 		.window = s->listener->window,
 		.flags = flags_of(s),
-		.tos = (uint8_t)(ctx->tcp_config.dscp << 2),
+		.tos = s->listener->tos,
+		.ttl = s->listener->ttl,
 	};
 	uint16_t mss = our_mss(ctx, path, pv_addr_is_v4(&s->tuple->peer));
 

@@ -211,15 +211,17 @@ pv_tcp_listen(struct pv_ctx *ctx, struct pv_listener_shared *shared)
 }
 
 int
-pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t handle, uint32_t backlog, bool paused)
+pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t handle, const struct pv_listen_params *params)
 {
 	struct pv_listener *listener = pv_listener_by_handle(&ctx->tcp->listeners, handle);
 
-	(void)backlog; /* lives in the shared part, and is changed there */
 	if (listener == NULL)
 		return -ENOENT;
-	listener->paused = paused;
-	return 0;
+	listener->paused = params->paused;
+	listener->own_ttl = params->ttl;
+	listener->own_tos = params->tos;
+	pv_listener_mark(ctx, listener);
+	return 0; /* the backlog lives in the shared part, and was changed there */
 }
 
 int

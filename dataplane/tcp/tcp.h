@@ -38,7 +38,8 @@ uint8_t pv_tcp_owner(const struct pv_ctx *ctx, const struct pv_tuple *tuple);
 
 /* Commands (worker/commands.c calls them). */
 int pv_tcp_listen(struct pv_ctx *ctx, struct pv_listener_shared *shared);
-int pv_tcp_listener_update(struct pv_ctx *ctx, uint64_t listener, uint32_t backlog, bool paused);
+int pv_tcp_listener_update(
+		struct pv_ctx *ctx, uint64_t listener, const struct pv_listen_params *params);
 /* What runs for each SYN to it from now on; NULL: nothing. -ENOENT: no such listener. */
 int pv_tcp_listener_condition(
 		struct pv_ctx *ctx, uint64_t listener, struct pv_condition *condition);

@@ -25,7 +25,7 @@ do_listen(struct pv_worker *w, const struct pv_command *c)
 static int
 do_listen_update(struct pv_worker *w, const struct pv_command *c)
 {
-	return pv_tcp_listener_update(&w->ctx, c->handle, (uint32_t)c->a, c->b != 0);
+	return pv_tcp_listener_update(&w->ctx, c->handle, c->p);
 }
 
 static int

@@ -43,10 +43,9 @@ def listen(control: Control, socket: Socket, backlog: object) -> None:
         if not isinstance(backlog, int):
             raise WSAError(WSAEFAULT, f"{backlog!r} is no number")
         length = clamp_backlog(backlog, control.limits.backlog_max)
-        paused = socket.options.pause_accept
         try:
             if before is State.LISTENING:
-                control.dataplane.listener_update(socket.handle, length, paused=paused)
+                control.dataplane.listener_update(socket.handle, _params(control, socket, length))
             else:
                 _open(control, socket, length)
         except DataplaneError as error:
@@ -56,6 +55,20 @@ def listen(control: Control, socket: Socket, backlog: object) -> None:
     if socket.blocked:
         interrupt(control, socket)  # somebody selects on it
     synchronise(control, socket)
+
+
+def follow_options(control: Control, socket: Socket) -> None:
+    """Let a listener answer SYNs as its options say now; any other socket does so when it listens.
+
+    Raises:
+        WSAError: WSAENOTSOCK.
+    """
+    if socket.state is not State.LISTENING:
+        return
+    try:
+        control.dataplane.listener_update(socket.handle, _params(control, socket, socket.backlog))
+    except DataplaneError as error:
+        raise translate(error) from error
 
 
 def _open(control: Control, socket: Socket, backlog: int) -> None:
@@ -86,4 +99,6 @@ def _params(control: Control, socket: Socket, backlog: int) -> ListenParams:
         backlog_overflow=limits.backlog_overflow,
         half_open_overflow=limits.half_open_overflow,
         syn_cookies=limits.syn_cookies,
+        ttl=options.hops or 0,
+        tos=options.tos,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from pyprov.core.failure import translate
+from pyprov.core.listening import follow_options
 from pyprov.core.option_facts import FOR_EVER, expedited
 from pyprov.core.options import changed
 from pyprov.core.port import DataplaneError
@@ -119,12 +120,7 @@ def set_conditional_accept(control: Control, socket: Socket, value: int | LINGER
 def set_pause_accept(control: Control, socket: Socket, value: int | LINGER | bytes) -> None:
     """SO_PAUSE_ACCEPT: a listener refuses everybody while it is set."""
     change(control, socket, "pause_accept", bool(value))
-    if socket.state is not State.LISTENING:
-        return
-    try:
-        control.dataplane.listener_update(socket.handle, socket.backlog, paused=bool(value))
-    except DataplaneError as failure:
-        raise translate(failure) from failure
+    follow_options(control, socket)
 
 
 # ---- TCP
@@ -207,6 +203,13 @@ def set_hops(control: Control, socket: Socket, value: int | LINGER | bytes) -> N
     if not value:
         raise WSAError(WSAEINVAL, "0 hops lead nowhere")
     change(control, socket, "hops", cast("int", value))
+    follow_options(control, socket)
+
+
+def set_tos(control: Control, socket: Socket, value: int | LINGER | bytes) -> None:
+    """IP_TOS, IPV6_TCLASS."""
+    change(control, socket, "tos", cast("int", value))
+    follow_options(control, socket)
 
 
 def refuse_bytes(control: Control, socket: Socket, value: int | LINGER | bytes) -> None:

@@ -178,7 +178,7 @@ _TCP: Final[dict[int, Option | int]] = {
 
 _IP: Final[dict[int, Option | int]] = {
     o.IP_OPTIONS: Option(BYTES, facts.no_bytes, rules.refuse_bytes),
-    o.IP_TOS: _configured(BYTE, "tos"),
+    o.IP_TOS: _configured(BYTE, "tos")._replace(set=rules.set_tos),
     o.IP_TTL: _configured(BYTE, "hops")._replace(set=rules.set_hops),
     o.IP_DONTFRAGMENT: _remembered(SHORT_BOOL, IPPROTO_IP, o.IP_DONTFRAGMENT, 1),
     o.IP_UNICAST_IF: _remembered(DWORD, IPPROTO_IP, o.IP_UNICAST_IF),
@@ -214,7 +214,7 @@ _IP: Final[dict[int, Option | int]] = {
 _IPV6: Final[dict[int, Option | int]] = {
     o.IPV6_V6ONLY: _unbound(_field(BYTE_BOOL, "v6_only")),
     o.IPV6_UNICAST_HOPS: _configured(BYTE, "hops")._replace(set=rules.set_hops),
-    o.IPV6_TCLASS: _configured(BYTE, "tos"),
+    o.IPV6_TCLASS: _configured(BYTE, "tos")._replace(set=rules.set_tos),
     o.IPV6_DONTFRAG: _remembered(SHORT_BOOL, IPPROTO_IPV6, o.IPV6_DONTFRAG, 1),
     o.IPV6_PROTECTION_LEVEL: _remembered(
         DWORD, IPPROTO_IPV6, o.IPV6_PROTECTION_LEVEL, PROTECTION_LEVEL_UNRESTRICTED

@@ -39,6 +39,8 @@ class ListenParams:
         backlog_overflow: OVERFLOW_*, for a full accept queue.
         half_open_overflow: OVERFLOW_*, for a full half-open table without cookies.
         syn_cookies: SYN_COOKIES_*.
+        ttl: of its SYN-ACKs and of what it accepts; 0: as configured.
+        tos: the same; None: as configured.
     """
 
     local: bytes = ANY_ADDRESS
@@ -53,6 +55,8 @@ class ListenParams:
     backlog_overflow: int = OVERFLOW_RESET
     half_open_overflow: int = OVERFLOW_DROP
     syn_cookies: int = SYN_COOKIES_AUTO
+    ttl: int = 0
+    tos: int | None = None
 
 
 @dataclass(slots=True)

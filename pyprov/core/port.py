@@ -369,8 +369,8 @@ class Dataplane(Deciding, Protocol):
             DataplaneError: -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS.
         """
 
-    def listener_update(self, listener: int, backlog: int, *, paused: bool) -> None:
-        """Give it a new backlog (shrinking resets the excess) and paused state."""
+    def listener_update(self, listener: int, params: ListenParams) -> None:
+        """Change its backlog (shrinking resets those that came last), `paused`, `ttl` and `tos`."""
 
     def listener_close(self, listener: int) -> None:
         """Close it (blocks); requests still waiting are reset."""

@@ -33,6 +33,7 @@ from pyprov.runtime import abi, condition
 from pyprov.runtime.failure import StartError, check
 from pyprov.runtime.interrupts import NONE, Interrupts
 from pyprov.runtime.offer import pack_offer, unpack_facts, unpack_offer
+from pyprov.runtime.opening import pack_connect, pack_listen
 from pyprov.runtime.stacks import others_inside
 from pyprov.runtime.status import Home, StatusView
 from pyprov.runtime.waiter import Waiter
@@ -220,25 +221,12 @@ class EngineDataplane:
     # Listeners
 
     def listen(self, params: ListenParams) -> int:
-        record = ffi.new("struct pv_listen_params *")
-        ffi.buffer(record.local.b)[:] = params.local
-        record.port = params.port
-        record.family = params.family
-        record.backlog = params.backlog
-        record.conditional = params.conditional
-        record.paused = params.paused
-        record.reuse = params.reuse
-        record.recv_buffer = params.recv_buffer
-        record.send_buffer = params.send_buffer
-        record.backlog_overflow = params.backlog_overflow
-        record.half_open_overflow = params.half_open_overflow
-        record.syn_cookies = params.syn_cookies
         handle = ffi.new("uint64_t *")
-        check(lib.pv_listen(self.engine, record, handle), "listen")
+        check(lib.pv_listen(self.engine, pack_listen(params), handle), "listen")
         return handle[0]
 
-    def listener_update(self, listener: int, backlog: int, *, paused: bool) -> None:
-        result = lib.pv_listener_update(self.engine, listener, backlog, paused)
+    def listener_update(self, listener: int, params: ListenParams) -> None:
+        result = lib.pv_listener_update(self.engine, listener, pack_listen(params))
         check(result, "listener_update")
 
     def listener_close(self, listener: int) -> None:
@@ -316,20 +304,8 @@ class EngineDataplane:
         return bytes(ffi.buffer(ours.b))
 
     def connect(self, params: ConnectParams, own: OwnName | None = None) -> int:
-        record = ffi.new("struct pv_connect_params *")
-        ffi.buffer(record.local.b)[:] = params.local
-        ffi.buffer(record.peer.b)[:] = params.peer
-        record.local_port = params.local_port
-        record.peer_port = params.peer_port
-        record.recv_buffer = params.recv_buffer
-        record.send_buffer = params.send_buffer
-        record.rto_initial = params.rto_initial
-        record.syn_retries = 0 if params.syn_retries is None else params.syn_retries + 1
-        record.timestamps = 0 if params.timestamps is None else 2 - params.timestamps
-        record.ttl = params.ttl
-        record.tos = 0 if params.tos is None else params.tos | 1
         offer = pack_offer(params.offer)
-        record.offer = offer
+        record = pack_connect(params, offer)
         handle = ffi.new("uint64_t *")
         check(lib.pv_connect(self.engine, record, handle), "connect")
         if own is not None:

@@ -127,17 +127,18 @@ test_reuse(void)
 static void
 test_pause_and_close(void)
 {
-	struct pv_listen_params params = harness_params(80);
+	struct pv_listen_params params = harness_params(80), paused = params;
 	struct segment syn = client_syn(9, 4000, 80, 1), syn_ack, ack, out;
 	uint64_t listener;
 
 	start(64);
 	listener = harness_listen(&h, &params);
 	harness_exchange(&h, &syn, &syn_ack);
-	CHECK_EQ(pv_tcp_listener_update(&h.ctx, listener, 128, true), 0, "a listener is paused");
+	paused.paused = 1;
+	CHECK_EQ(pv_tcp_listener_update(&h.ctx, listener, &paused), 0, "a listener is paused");
 	CHECK_EQ(knock(1, 80, false), REFUSED, "and resets SYNs");
 	CHECK_EQ(counter(PV_C_TCP_SYN_RESET_PAUSED), 1, "which is counted");
-	pv_tcp_listener_update(&h.ctx, listener, 128, false);
+	pv_tcp_listener_update(&h.ctx, listener, &params);
 	CHECK_EQ(knock(1, 80, false), ACCEPTED, "and goes on");
 	CHECK_EQ(h.ctx.tcp->half_open.pool.in_use, 2, "two are half-open");
 	pv_tcp_listener_close(&h.ctx, listener);

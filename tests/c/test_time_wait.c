@@ -170,11 +170,12 @@ test_reopen(bool timestamps)
 static void
 test_no_reopen(void)
 {
+	struct pv_listen_params paused = { .paused = 1 };
 	struct segment out;
 
 	start(16);
 	finish_one(1, true);
-	pv_tcp_listener_update(&h.ctx, listener, 128, true);
+	pv_tcp_listener_update(&h.ctx, listener, &paused);
 	CHECK(!reopens(last.seq + 5, last.opts.tsval + 5, true, &out) &&
 					(out.flags & PV_TCP_RST) != 0 && waiting() == 1,
 			"a paused listener resets the SYN and TIME-WAIT stays");

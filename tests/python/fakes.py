@@ -286,10 +286,10 @@ class FakeDataplane(FakeOffers):
         )
         return handle
 
-    def listener_update(self, listener, backlog, *, paused):
+    def listener_update(self, listener, params):
         record = self.record(listener, "listener_update", FakeListener)
-        record.backlog, record.paused = backlog, paused
-        while len(record.queue) > backlog:
+        record.backlog, record.paused = params.backlog, params.paused
+        while len(record.queue) > params.backlog:
             self.drop(record, record.queue.pop())
 
     def listener_close(self, listener):

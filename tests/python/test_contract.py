@@ -80,10 +80,10 @@ def test_a_backlog_of_three_is_three_and_the_rest_is_reset(world, plane, listene
     assert [client.was_reset for client in clients] == [False] * 3 + [True] * 2
     assert (status.queued, status.accepts) == (3, 3)
     assert status.ready & port.READY_ACCEPT
-    plane.listener_update(listener, 1, paused=False)
+    plane.listener_update(listener, port.ListenParams(port=80, backlog=1))
     world.settle()
     assert status.queued == 1
-    assert [client.was_reset for client in clients].count(False) == 1
+    assert [client.was_reset for client in clients] == [False] + [True] * 4
 
 
 def test_closing_a_listener_resets_who_waits(world, plane, listener):

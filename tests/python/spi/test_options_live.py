@@ -343,6 +343,46 @@ def test_ttl_and_tos_are_in_the_syn_and_in_data(wired):
     assert {(frame[15], frame[22]) for frame in frames} == {(0xB8, 33)}
 
 
+@pytest.mark.parametrize("conditional", [0, 1], ids=["plain", "conditional"])
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("family", ["IPV4", "IPV6"])
+def test_6_2_a_listeners_ttl_and_tos_are_in_its_syn_ack_and_inherited(
+    wired, family, when, conditional
+):
+    spi, six = wired.spi, family == "IPV6"
+    listener = spi.WSPSocket(spi.AF_INET6 if six else spi.AF_INET, 1, 6)
+    hops, tos = (spi.IPV6_UNICAST_HOPS, spi.IPV6_TCLASS) if six else (spi.IP_TTL, spi.IP_TOS)
+    level = spi.IPPROTO_IPV6 if six else spi.IPPROTO_IP
+
+    def mark():
+        spi.WSPSetSockOpt(listener, level, hops, 33)
+        spi.WSPSetSockOpt(listener, level, tos, 0xB8)
+
+    spi.WSPSetSockOpt(listener, spi.SOL_SOCKET, spi.SO_CONDITIONAL_ACCEPT, conditional)
+    host = wired.address6 if six else wired.address
+    spi.WSPBind(listener, (host, 80))
+    if when == "before":
+        mark()
+    spi.WSPListen(listener, 5)
+    if when == "after":
+        mark()
+    wired.sent()
+    wired.client(80, host=host)
+    s, _ = spi.WSPAccept(listener)
+    spi.WSPSend(s, b"x")
+    ether = b"\x86\xdd" if six else b"\x08\x00"
+    at = 20 if six else 23
+    frames = [f for f in wired.sent() if f[12:14] == ether and f[at] == spi.IPPROTO_TCP]
+    assert len(frames) >= 2
+    if six:
+        seen = {((frame[14] & 15) << 4 | frame[15] >> 4, frame[21]) for frame in frames}
+    else:
+        seen = {(frame[15], frame[22]) for frame in frames}
+    assert seen == {(0xB8, 33)}
+    assert spi.WSPGetSockOpt(s, level, hops) == 33
+    assert spi.WSPGetSockOpt(s, level, tos) == 0xB8
+
+
 def test_tos_changes_while_the_connection_lives(wired):
     spi = wired.spi
     s, _ = wired.pair()
