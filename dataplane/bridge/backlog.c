@@ -354,6 +354,70 @@ pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_requ
 	return error;
 }
 
+/* With the lock: what was taken from `end` to the tail, which is not ours to move, gives its places
+ * to what is before it. */
+static void
+close_up(struct pv_listener_shared *listener, uint32_t ring, uint64_t end, uint64_t tail)
+{
+	uint64_t head = listener->head[ring], by = tail - end;
+
+	if (by == 0)
+		return;
+	for (uint64_t pos = end; pos != head; pos--)
+		*place(listener, ring, pos - 1 + by) = *place(listener, ring, pos - 1);
+	__atomic_store_n(&listener->head[ring], head + by, __ATOMIC_RELEASE); /* R2 */
+}
+
+/* With the lock: in which ring the newest request before `end` is; UINT32_MAX: there is none. */
+static uint32_t
+newest(const struct pv_listener_shared *listener, uint32_t n_ring, const uint64_t *end)
+{
+	uint32_t best = UINT32_MAX;
+	uint64_t last = 0;
+
+	for (uint32_t i = 0; i < n_ring; i++) {
+		uint64_t when;
+
+		if (listener->head[i] == end[i])
+			continue;
+		when = place(listener, i, end[i] - 1)->when_ns;
+		if (best == UINT32_MAX || when > last) {
+			best = i;
+			last = when;
+		}
+	}
+	return best;
+}
+
+/* With the lock: those that came last, of the deferred the one furthest from the head. */
+static uint32_t
+take_newest(struct pv_bridge *bridge, struct pv_listener_shared *listener, struct pv_request *out,
+		uint32_t n)
+{
+	uint64_t tail[PV_MAX_WORKERS], end[PV_MAX_WORKERS];
+	uint32_t taken = 0, ring;
+
+	for (uint32_t i = 0; i < bridge->n_worker; i++)
+		tail[i] = end[i] =
+				__atomic_load_n(&listener->ring[i].tail, __ATOMIC_ACQUIRE); /* R1 */
+	while (taken < n && (ring = newest(listener, bridge->n_worker, end)) != UINT32_MAX)
+		out[taken++] = *place(listener, ring, --end[ring]);
+	for (uint32_t i = 0; i < bridge->n_worker; i++)
+		close_up(listener, i, end[i], tail[i]);
+	while (taken < n && listener->n_deferred > 0) {
+		out[taken++] = listener->deferred[0];
+		listener->n_deferred--;
+		memmove(listener->deferred, listener->deferred + 1,
+				listener->n_deferred * sizeof(listener->deferred[0]));
+	}
+	if (taken > 0) {
+		__atomic_fetch_sub(&listener->status.queued, counted(bridge, out, taken),
+				__ATOMIC_SEQ_CST); /* Q1 */
+		settle_level(&listener->status);
+	}
+	return taken;
+}
+
 int
 pv_backlog_resize(struct pv_bridge *bridge, uint64_t handle, uint32_t limit,
 		struct pv_request *excess, uint32_t n)
@@ -368,7 +432,8 @@ pv_backlog_resize(struct pv_bridge *bridge, uint64_t handle, uint32_t limit,
 	__atomic_store_n(&listener->limit, limit, __ATOMIC_SEQ_CST);
 	queued = __atomic_load_n(&listener->status.queued, __ATOMIC_SEQ_CST);
 	if (queued > limit)
-		taken = take(bridge, listener, excess, n < queued - limit ? n : queued - limit);
+		taken = take_newest(
+				bridge, listener, excess, n < queued - limit ? n : queued - limit);
 	pthread_mutex_unlock(&listener->lock);
 	return (int)taken;
 }

@@ -50,8 +50,8 @@ int pv_backlog_take_own(struct pv_ctx *ctx, uint64_t handle, struct pv_request *
 /* Puts one back at the head; the limit does not apply. -ENOBUFS: PV_BACKLOG_DEFERRED are there
  * already. */
 int pv_backlog_defer(struct pv_bridge *bridge, uint64_t handle, const struct pv_request *request);
-/* Sets the limit, and takes the oldest of those beyond it, up to n, for the caller to reset.
- * Returns how many; again while it is n. */
+/* Sets the limit, and takes those beyond it, the newest first, up to n, for the caller to reset.
+ * Returns how many; again until it is 0. */
 int pv_backlog_resize(struct pv_bridge *bridge, uint64_t handle, uint32_t limit,
 		struct pv_request *excess, uint32_t n);
 

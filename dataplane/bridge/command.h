@@ -18,7 +18,7 @@
 /* What the fields carry; [answered]: the worker calls pv_command_answer. */
 enum pv_command_kind {
 	PV_CMD_LISTEN = 1,    /* p: struct pv_listener_shared *, install it [answered] */
-	PV_CMD_LISTEN_UPDATE, /* handle, a: backlog, b: paused [answered] */
+	PV_CMD_LISTEN_UPDATE, /* handle, p: const struct pv_listen_params * [answered] */
 	PV_CMD_LISTEN_CLOSE,  /* handle [answered] */
 	/* handle: slot reserved by the control plane, p: struct pv_connect_params, local and
 	   local_port filled in [answered] */

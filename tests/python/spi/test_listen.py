@@ -72,9 +72,19 @@ def test_e14_a_shorter_backlog_resets_what_is_too_much(world):
     s = world.listener(backlog=5)
     clients = queue_of(world, 80, 5)
     world.spi.WSPListen(s, 2)
-    left = [client.address for client in clients if not client.was_reset]
-    assert len(left) == 2
-    assert [world.spi.WSPAccept(s)[1] for _ in left] == left
+    assert [client.was_reset for client in clients] == [False] * 2 + [True] * 3
+    assert [world.spi.WSPAccept(s)[1] for _ in range(2)] == [c.address for c in clients[:2]]
+
+
+def test_e14_a_deferred_head_is_the_last_to_be_too_much(world):
+    spi = world.spi
+    s = world.listener(backlog=5)
+    clients = queue_of(world, 80, 3)
+    with fails("WSATRY_AGAIN"):
+        spi.WSPAccept(s, lambda *_: spi.CF_DEFER)
+    spi.WSPListen(s, 1)
+    assert [client.was_reset for client in clients] == [False, True, True]
+    assert spi.WSPAccept(s)[1] == clients[0].address
 
 
 def test_e15_without_descriptors_requests_wait(make_world):
