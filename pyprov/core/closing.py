@@ -180,6 +180,7 @@ def release(
         socket.blocked
         or socket.lanes is not None
         or socket.qos is not None
+        or socket.conndata is not None
         or control.changes.asked
     ):
         _end_calls(control, socket, handle, silent=silent)
@@ -204,7 +205,7 @@ def _end_calls(control: Control, socket: Socket, handle: int, *, silent: bool) -
     control.changes.drop(control, socket, silent=silent)
     if socket.lanes is not None:
         cancel_all(control, socket, silent=silent)
-        control.service.forget(handle)
+    control.service.forget(handle)
 
 
 def _linger(control: Control, handle: int, span_ns: int) -> bool:

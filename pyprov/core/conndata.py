@@ -6,6 +6,7 @@ plain TCP: what was given is not sent, what is asked for is empty, and nothing f
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from typing import TYPE_CHECKING, Final
 
@@ -16,18 +17,21 @@ from pyprov.core.offer import (
     OFFER_REQUEST,
     Offer,
 )
-from pyprov.core.port import REQUEST_OFFER, DataplaneError
+from pyprov.core.port import READY_CONNECT, REQUEST_OFFER, DataplaneError
 from pyprov.core.states import State
 from pyprov.winsock.codes import WSAEFAULT, WSAEINVAL, WSAENOBUFS
 from pyprov.winsock.errors import WSAError
 from pyprov.winsock.structs import WSABUF
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyprov.core.control import Control
     from pyprov.core.socket import Socket
     from pyprov.winsock.structs import LINGER
 
 DATA_MAX: Final = 1024
+_PARTY: Final = "callee data"  # who watches, for the service
 
 
 class ConnectData:
@@ -93,6 +97,15 @@ def request(socket: Socket) -> Offer | None:
     if data is None or data.caller is None:
         return None
     return Offer(kind=OFFER_REQUEST, data=data.caller)
+
+
+def expect_answer(control: Control, socket: Socket, look: Callable[[], None]) -> None:
+    """Let the caller's buffer be filled when its connect has ended, whoever looks at the socket."""
+    data, handle = socket.conndata, socket.handle
+    if data is None or data.callee is None or not handle:
+        return
+    with contextlib.suppress(DataplaneError):  # it has ended, which the next call finds
+        control.service.watch(handle, _PARTY, lambda: READY_CONNECT, look)
 
 
 def take_answer(control: Control, socket: Socket, handle: int) -> None:

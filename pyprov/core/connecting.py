@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pyprov.core import conndata, negotiation, port, qos
@@ -56,6 +57,7 @@ def connect(
         negotiation.prepare(control, socket, *flows)
     start(control, socket, name)
     if not socket.blocking:
+        conndata.expect_answer(control, socket, partial(poll_connect, control, socket))
         raise WSAError(WSAEWOULDBLOCK, "the connect has begun")
     while socket.state is State.CONNECTING:
         wait(control, socket, port.READY_CONNECT)

@@ -33,6 +33,7 @@ from pyprov.winsock.codes import (
     WSA_QOS_EFLOWSPEC,
     WSA_QOS_POLICY_FAILURE,
     WSAEALREADY,
+    WSAEFAULT,
     WSAEOPNOTSUPP,
     WSAEWOULDBLOCK,
 )
@@ -41,7 +42,6 @@ from pyprov.winsock.options import SO_GROUP_PRIORITY, SOL_SOCKET
 from pyprov.winsock.provider_specific import QOS_SD_MODE, QOS_SHAPING_RATE, parse_objects
 from pyprov.winsock.qos import FLOWSPEC, QOS
 from pyprov.winsock.service import (
-    QOS_NOT_SPECIFIED,
     SERVICETYPE_NETWORK_UNAVAILABLE,
     SERVICETYPE_NOCHANGE,
     TC_NONCONF_SHAPE,
@@ -96,8 +96,8 @@ def _checked(made: QOS) -> QOS:
     sending, receiving = made.SendingFlowspec, made.ReceivingFlowspec
     if receiving.kind() != SERVICETYPE_NOCHANGE:
         receiving.check(sending=False)
-    if sending.kind() in qos.RESERVING and sending.TokenRate == QOS_NOT_SPECIFIED:
-        raise WSAError(WSA_QOS_EFLOWSPEC, "it says nothing of a rate")
+    if sending.kind() in qos.RESERVING:
+        sending.check(sending=True)
     parse_objects(made.ProviderSpecific)
     return made
 
@@ -145,6 +145,8 @@ def prepare(control: Control, socket: Socket, sqos: object, gqos: object) -> Non
     """
     if sqos is None and gqos is None and socket.qos is None:
         return
+    if gqos is not None and not isinstance(gqos, QOS):
+        raise WSAError(WSAEFAULT, f"{gqos!r} is no QOS")
     holder = qos.of(control, socket)
     holder.status, holder.asked = 0, holder.wished
     group = socket.group

@@ -242,3 +242,17 @@ def test_the_syn_of_an_accepted_connection_that_was_reset_asks_nobody_again(ends
     spi.WSPAccept(ends.listener, ends.condition())
     job.result()
     assert [data for data, _ in ends.seen] == [b"once", b"twice"]
+
+
+@both
+def test_1_8_callee_data_is_there_when_fd_connect_was_signalled(ends):
+    spi = ends.client
+    s, callee_data, event = ends.socket(), spi.WSABUF(64), spi.WSACreateEvent()
+    spi.WSPEventSelect(s, event, spi.FD_CONNECT)
+    with fails("EWOULDBLOCK"):
+        ends.connect(s, b"hello", callee_data)
+    ends.accepting(answer=b"welcome")
+    ends.two.advance(0.1)
+    assert event.is_set()
+    assert bytes(callee_data) == b"welcome"
+    assert spi.WSPEnumNetworkEvents(s, event).lNetworkEvents == spi.FD_CONNECT

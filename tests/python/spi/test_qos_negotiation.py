@@ -101,6 +101,29 @@ def test_what_the_condition_function_leaves_holds_on_both_sides(pair, conditiona
     assert totals(pair) == (Rates(100, 50), Rates(50, 100))
 
 
+@pytest.mark.parametrize("conditional", [False, True], ids=["default", "conditional"])
+@pytest.mark.parametrize("rate", [0, 0xFFFF_FFFF])
+def test_5_4_what_a_condition_function_leaves_must_be_possible(pair, rate, conditional):
+    spi = pair.a.spi
+
+    def condition(caller, data, sqos, *rest):
+        sqos.SendingFlowspec.TokenRate = rate
+        return spi.CF_ACCEPT
+
+    listener, s = listen(pair, conditional=conditional), socket(pair.a)
+    job = pair.spawn(spi.WSPConnect, s, (pair.b.address, PORT), None, None, asking(spi, 100, 200))
+    with fails("ECONNREFUSED"):
+        pair.b.spi.WSPAccept(listener, condition)
+    with fails("EOPNOTSUPP"):
+        job.result()
+
+
+def test_1_8_group_flowspecs_that_are_none_are_10014(pair):
+    spi = pair.a.spi
+    with fails("EFAULT"):
+        spi.WSPConnect(socket(pair.a), (pair.b.address, PORT), gqos="none")
+
+
 def test_r03_lpsqos_overrides_what_sio_set_qos_has_set(pair):
     spi = pair.a.spi
     s = socket(pair.a)
