@@ -16,8 +16,8 @@
 struct pv_bare {
 	const struct pv_tuple *tuple;
 	uint32_t seq, ack;
-	uint16_t window; /* unscaled */
-	uint8_t flags;   /* PV_TCP_* */
+	uint16_t window;  /* unscaled */
+	uint8_t flags;    /* PV_TCP_* */
 	uint8_t tos, ttl; /* ttl 0: as configured */
 	uint8_t options_len;
 	uint16_t data_len; /* of a block */
