@@ -5,6 +5,10 @@ nobody has answered a probe for it, and never does when somebody has; which sour
 changes with it. Whoever changes more of a running engine tells the provider (`Changes.happened`, by
 the provider's `addresses_changed` and `routes_changed`).
 
+A link that goes down or comes up is no such change: the addresses of a port are its configuration's
+and stay, as do its routes, since there is no other port that would take them over. Connections
+outlive a cable that is pulled for a while; what is sent meanwhile is sent again.
+
 Nothing is told before it was asked for with SIO_ADDRESS_LIST_CHANGE or
 SIO_ROUTING_INTERFACE_CHANGE, and once for each asking: an overlapped request ends, a blocking call
 returns, and on a non-blocking socket the FD_* event happens.
