@@ -24,7 +24,13 @@ struct pv_packet {
 	/* ip/ */
 	struct rte_mbuf *mbuf;
 	struct pv_tuple tuple; /* addresses by ip/, ports by tcp/ */
-	uint16_t l4_offset;    /* from the start of the mbuf's data */
+	/* tcp/: with both ports the first 16 bytes of its header, in another order (parse.h) */
+	uint32_t ack, seq;
+	uint16_t window;     /* as sent, unscaled */
+	uint8_t data_offset; /* of the header: its length, in the upper four bits */
+	uint8_t flags;       /* TCP control bits */
+	/* ip/ */
+	uint16_t l4_offset; /* from the start of the mbuf's data */
 	uint16_t l4_len; /* transport header and payload; trailing padding of the frame is left out
 			  */
 	uint16_t port;   /* device port it came from; PV_PORT_LOOPBACK */
@@ -37,23 +43,15 @@ struct pv_packet {
 	uint32_t hash;           /* keyed, of the tuple: bucket and signature of the flow table */
 	uint32_t ts_offset;      /* keyed, of the tuple: of our timestamps (RFC 7323 7.1) */
 	uint32_t isn;            /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */
-	uint32_t ack, seq;       /* the other way round than on the wire: see parse.h */
-	uint32_t tsecr, tsval;   /* 0: no such option */
-	uint32_t window;         /* as sent, unscaled */
+	uint32_t tsecr, tsval;   /* the other way round than on the wire; 0: no such option */
 	uint16_t payload_offset; /* from the start of the mbuf's data */
 	uint16_t payload_len;
-	uint16_t mss; /* 0: no such option */
-	uint16_t urgent;
-	uint8_t flags;   /* TCP control bits */
+	uint16_t mss;    /* 0: no such option */
 	uint8_t options; /* PV_TCP_OPT_* that were present */
 	uint8_t wscale;
-	uint8_t outcome;         /* enum pv_counter that ended it; 0 while undecided */
-	uint16_t options_offset; /* of the TCP options from the start of the mbuf's data, for the
-				    rare ones */
-	uint16_t options_len;
-	uint32_t entry;  /* what the flow table said; see tcp/flow_table.h */
+	uint8_t outcome; /* enum pv_counter that ended it; 0 while undecided */
 	uint8_t decided; /* a SYN: the listener's program accepted it */
-	uint8_t pad[3];
+	uint8_t pad[2];
 };
 
 #define PV_PORT_LOOPBACK 0xffff /* frames begin with the IP header */

@@ -11,7 +11,7 @@
 bool
 pv_acked_window(struct pv_pcb *pcb, const struct pv_packet *p)
 {
-	uint32_t window = p->window << pcb->snd_wscale;
+	uint32_t window = (uint32_t)p->window << pcb->snd_wscale;
 	bool changed = window != pcb->snd_wnd;
 
 	if (pv_seq_gt(pcb->snd_wl1, p->seq) ||

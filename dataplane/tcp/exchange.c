@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include "base/mem.h"
+#include "tcp/parse.h"
 #include "tcp/state.h"
 #include "wire/tcp_opt.h"
 
@@ -201,11 +202,11 @@ pv_exchange_keep(struct pv_ctx *ctx, struct pv_exchange *x, enum pv_offer_kind k
 bool
 pv_hs_of(const struct pv_packet *packet, struct pv_hs_option *out)
 {
-	const uint8_t *p = rte_pktmbuf_mtod_offset(
-			packet->mbuf, const uint8_t *, packet->options_offset);
+	uint32_t len;
+	const uint8_t *p = pv_packet_options(packet, &len);
 	struct pv_tcp_opts opts;
 
-	pv_tcp_opt_walk(p, packet->options_len, &opts);
+	pv_tcp_opt_walk(p, len, &opts);
 	*out = opts.hs;
 	return pv_hs_option_check(out, packet->flags, packet->payload_len) == PV_HS_OPTION_OK;
 }

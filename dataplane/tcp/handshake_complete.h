@@ -65,7 +65,7 @@ pv_handshake_fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 		pcb->snd_wscale = handshake->agreed & PV_AGREED_WSCALE_MASK;
 		pcb->rcv_wscale = listener->rcv_wscale;
 	}
-	pcb->snd_wnd = pcb->max_wnd = packet->window << pcb->snd_wscale;
+	pcb->snd_wnd = pcb->max_wnd = (uint32_t)packet->window << pcb->snd_wscale;
 	pcb->snd_wl1 = packet->seq;
 	pcb->snd_wl2 = packet->ack;
 	pcb->rcv_nxt = pcb->last_ack_sent = handshake->irs + 1 + handshake->block_len;

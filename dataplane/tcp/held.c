@@ -137,7 +137,7 @@ note_facts(struct pv_ctx *ctx, struct pv_syn_facts *facts, const struct pv_packe
 		.when_ns = ctx->now,
 		.tsval = packet->tsval,
 		.mss = packet->mss,
-		.window = (uint16_t)packet->window,
+		.window = packet->window,
 		.options = (uint8_t)options,
 		.wscale = packet->wscale,
 		.ttl = packet->ttl,

@@ -39,26 +39,32 @@ pv_parse_chain_sum(const struct pv_packet *packet, uint32_t len)
 	return sum;
 }
 
+/* The sum of its pseudo header. */
+static inline uint64_t
+pv_parse_pseudo_sum(const struct pv_packet *packet, uint32_t len)
+{
+	const struct pv_tuple *tuple = &packet->tuple;
+
+	if (pv_likely(packet->is_v4))
+		return pv_csum_pseudo4(pv_addr_v4(&tuple->peer), pv_addr_v4(&tuple->local),
+				PV_PROTO_TCP, (uint16_t)len);
+	return pv_csum_pseudo6(tuple->peer.b, tuple->local.b, PV_PROTO_TCP, len);
+}
+
 /* The sums of the two usual lengths are written out. */
 static inline bool
 pv_parse_checksum(const struct pv_packet *packet, const uint8_t *p, uint32_t len)
 {
-	const struct pv_tuple *tuple = &packet->tuple;
 	uint64_t sum;
 
-	if (pv_likely(packet->is_v4))
-		sum = pv_csum_pseudo4(pv_addr_v4(&tuple->peer), pv_addr_v4(&tuple->local),
-				PV_PROTO_TCP, (uint16_t)len);
-	else
-		sum = pv_csum_pseudo6(tuple->peer.b, tuple->local.b, PV_PROTO_TCP, len);
 	if (pv_unlikely(packet->mbuf->nb_segs != 1))
-		sum += pv_parse_chain_sum(packet, len);
+		sum = pv_parse_pseudo_sum(packet, len) + pv_parse_chain_sum(packet, len);
 	else if (len == 32)
-		sum += pv_csum_part(p, 32);
+		sum = pv_csum_through(pv_parse_pseudo_sum(packet, 32), p, 32);
 	else if (len == 40)
-		sum += pv_csum_part(p, 40);
+		sum = pv_csum_through(pv_parse_pseudo_sum(packet, 40), p, 40);
 	else
-		sum += pv_csum_part(p, len);
+		sum = pv_parse_pseudo_sum(packet, len) + pv_csum_part(p, len);
 	return pv_csum_ok(sum);
 }
 
@@ -82,31 +88,62 @@ pv_parse_rare_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 	return 0;
 }
 
-/*
- * Two words of the wire to two fields that follow each other: as one number, whose low half (on a
- * little-endian machine the first field) is the second word. To fill a packet is mostly stores.
- */
+/* Two words of the wire to two fields that follow each other, the second word first. */
 static inline void
 pv_parse_pair(uint32_t *fields, const uint8_t *p)
 {
 	pv_st64(fields, __builtin_bswap64(pv_ld64(p)));
 }
 
-static_assert(offsetof(struct pv_packet, seq) == offsetof(struct pv_packet, ack) + 4 &&
-				offsetof(struct pv_packet, tsval) ==
-						offsetof(struct pv_packet, tsecr) + 4 &&
+/* To fill a packet is mostly stores, so that a header's first 16 bytes go into it by one. */
+static inline void
+pv_parse_front(struct pv_packet *packet, const uint8_t *p)
+{
+	typedef uint8_t bytes __attribute__((vector_size(16)));
+	const bytes order = { 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 5, 4, 15, 14, 12, 13 };
+	bytes front;
+
+	memcpy(&front, p, sizeof(front));
+	front = __builtin_shuffle(front, order);
+	memcpy(&packet->tuple.local_port, &front, sizeof(front));
+}
+
+static_assert(offsetof(struct pv_packet, tsval) == offsetof(struct pv_packet, tsecr) + 4 &&
 				offsetof(struct pv_tuple, peer_port) ==
-						offsetof(struct pv_tuple, local_port) + 2,
-		"pairs are stored at once");
+						offsetof(struct pv_tuple, local_port) + 2 &&
+				offsetof(struct pv_packet, ack) ==
+						offsetof(struct pv_packet, tuple) +
+								sizeof(struct pv_tuple) &&
+				offsetof(struct pv_packet, l4_offset) ==
+						offsetof(struct pv_packet, ack) + 12 &&
+				__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		"several fields are stored at once");
+
+/* Where its options begin, for the rare ones. */
+static inline const uint8_t *
+pv_packet_options(const struct pv_packet *packet, uint32_t *len)
+{
+	*len = (packet->data_offset >> 4) * 4u - PV_TCP_HDR_LEN;
+	return rte_pktmbuf_mtod_offset(
+			packet->mbuf, const uint8_t *, packet->l4_offset + PV_TCP_HDR_LEN);
+}
+
+/* Its urgent pointer; to be asked for before the mbuf is taken. */
+static inline uint16_t
+pv_packet_urgent(const struct pv_packet *packet)
+{
+	return pv_ld16be(rte_pktmbuf_mtod_offset(
+			packet->mbuf, const uint8_t *, packet->l4_offset + 18));
+}
 
 /* Timestamps alone, and the options of Linux's SYN, without a walk. 0: well formed. */
 static inline enum pv_counter
 pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 {
-	packet->mss = 0;
-	packet->wscale = 0;
 	if (len == 12 && pv_ld32(p) == PV_HTON32(0x0101080a)) {
+		packet->mss = 0;
 		packet->options = PV_TCP_OPT_TS;
+		packet->wscale = 0;
 		pv_parse_pair(&packet->tsecr, p + 4);
 		return 0;
 	}
@@ -120,7 +157,9 @@ pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 		packet->wscale = p[19] > PV_TCP_WSCALE_MAX ? PV_TCP_WSCALE_MAX : p[19];
 		return 0;
 	}
+	packet->mss = 0;
 	packet->options = 0;
+	packet->wscale = 0;
 	packet->tsval = 0;
 	packet->tsecr = 0;
 	return len == 0 ? 0 : pv_parse_rare_options(packet, p, len);
@@ -141,16 +180,10 @@ pv_parse(struct pv_packet *packet)
 		return PV_C_TCP_MALFORMED;
 	if (pv_unlikely(!packet->l4_checksum_good && !pv_parse_checksum(packet, p, len)))
 		return PV_C_TCP_CHECKSUM;
-	pv_st32(&packet->tuple.local_port, pv_ld32be(p));
-	pv_parse_pair(&packet->ack, p + 4);
-	packet->flags = p[13];
-	packet->window = pv_ld16be(p + 14);
-	packet->urgent = pv_ld16be(p + 18);
+	pv_parse_front(packet, p);
 	packet->payload_offset = (uint16_t)(packet->l4_offset + hdr_len);
 	packet->payload_len = (uint16_t)(len - hdr_len);
-	packet->options_offset = (uint16_t)(packet->l4_offset + PV_TCP_HDR_LEN);
-	packet->options_len = (uint16_t)(hdr_len - PV_TCP_HDR_LEN);
-	if (pv_unlikely(packet->tuple.peer_port == 0 || packet->tuple.local_port == 0))
+	if (pv_unlikely(pv_ld16(p) == 0 || pv_ld16(p + 2) == 0))
 		return PV_C_TCP_PORT_ZERO;
 	return pv_parse_options(packet, p + PV_TCP_HDR_LEN, hdr_len - PV_TCP_HDR_LEN);
 }

@@ -3,6 +3,7 @@
 #include <rte_mbuf.h>
 
 #include "tcp/established.h"
+#include "tcp/parse.h"
 
 #define DUP_THRESH 3
 
@@ -105,11 +106,13 @@ pv_sack_input(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p,
 {
 	struct pv_conn_data *d = pcb->data;
 	struct pv_tcp_sack seen[PV_TCP_SACK_MAX] = { 0 };
+	const uint8_t *options;
 	struct pv_tcp_opts o;
 	unsigned int i = 0, n = 0;
+	uint32_t len;
 
-	pv_tcp_opt_walk(rte_pktmbuf_mtod_offset(p->mbuf, const uint8_t *, p->options_offset),
-			p->options_len, &o);
+	options = pv_packet_options(p, &len);
+	pv_tcp_opt_walk(options, len, &o);
 	if (o.n_sack == 0)
 		return;
 	if (is_dsack(&o, p->ack)) {

@@ -9,6 +9,7 @@
 #include "ip/ip.h"
 #include "tcp/last_ack.h"
 #include "tcp/offer.h"
+#include "tcp/parse.h"
 
 /* Some row that is no outcome; used as "go on". */
 #define GO_ON PV_C_RX_FRAMES
@@ -223,7 +224,7 @@ check_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	}
 	p->seq++;
 	p->flags &= (uint8_t)~PV_TCP_SYN;
-	p->window >>= pcb->snd_wscale; /* the window of a SYN is not scaled */
+	p->window = (uint16_t)(p->window >> pcb->snd_wscale); /* the window of a SYN is not scaled */
 	return GO_ON;
 }
 
@@ -237,7 +238,7 @@ check_ack_of_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 		return PV_C_TCP_ACK_BAD;
 	}
 	pcb->snd_una = p->ack;
-	pcb->snd_wnd = pcb->max_wnd = p->window << pcb->snd_wscale;
+	pcb->snd_wnd = pcb->max_wnd = (uint32_t)p->window << pcb->snd_wscale;
 	pcb->snd_wl1 = p->seq;
 	pcb->snd_wl2 = p->ack;
 	pv_connect_done(ctx, pcb);
@@ -298,7 +299,7 @@ offer_fits(const struct pv_pcb *pcb, const struct pv_packet *p)
 static enum pv_counter
 process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
-	uint32_t seq = p->seq, pointer = p->seq + p->urgent;
+	uint32_t seq = p->seq;
 	enum pv_counter end;
 
 	end = check_timestamp(ctx, pcb, p);
@@ -318,7 +319,7 @@ process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	if (pv_unlikely(end != GO_ON))
 		return end;
 	if (pv_unlikely((p->flags & PV_TCP_URG) != 0))
-		pv_urgent_received(ctx, pcb, pointer);
+		pv_urgent_received(ctx, pcb, seq + pv_packet_urgent(p));
 	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
 		end = take_offer(ctx, pcb, p);
 	else
