@@ -135,37 +135,80 @@ take_one(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf *m, struct pv_packet
 	return take_ethernet(ctx, &frame, out);
 }
 
-/* What the packets that nearly all are have in common: made once a burst. */
-struct usual {
-	uint64_t mac; /* in the high six bytes */
-	uint32_t addr, broadcast;
-	struct pv_packet packet;
+/* Sixteen bytes of a frame as they shall be, where `mask` has ones. */
+struct piece {
+	uint8_t want[16], mask[16];
 };
 
-static inline uint64_t
-mac_of(const struct pv_ip_port *port)
+static void
+want(struct piece *piece, uint32_t at, uint8_t byte, uint8_t mask)
 {
-	uint64_t mac = 0;
+	piece->want[at] = byte & mask;
+	piece->mask[at] = mask;
+}
 
-	memcpy((uint8_t *)&mac + 2, port->facts.mac, PV_ETH_ADDR_LEN);
-	return mac;
+/* From the link header's first byte on: to us, untagged, this type, and of the IP header its first
+ * byte. */
+static struct piece
+front_of(const struct pv_ip_port *port, uint16_t type, uint8_t version, uint8_t version_mask)
+{
+	struct piece front = { 0 };
+
+	for (uint32_t i = 0; i < PV_ETH_ADDR_LEN; i++)
+		want(&front, i, port->facts.mac[i], 0xff);
+	want(&front, 12, (uint8_t)(type >> 8), 0xff);
+	want(&front, 13, (uint8_t)type, 0xff);
+	want(&front, 14, version, version_mask);
+	return front;
+}
+
+/* Is one piece as it shall be at p, and the other at q? One question for all. */
+static inline bool
+are(const struct piece *one, const uint8_t *p, const struct piece *other, const uint8_t *q)
+{
+	typedef uint64_t pair __attribute__((vector_size(16)));
+	pair a, b, want_a, want_b, mask_a, mask_b;
+
+	memcpy(&a, p, sizeof(a));
+	memcpy(&b, q, sizeof(b));
+	memcpy(&want_a, one->want, sizeof(a));
+	memcpy(&want_b, other->want, sizeof(b));
+	memcpy(&mask_a, one->mask, sizeof(a));
+	memcpy(&mask_b, other->mask, sizeof(b));
+	a = ((a ^ want_a) & mask_a) | ((b ^ want_b) & mask_b);
+	return (a[0] | a[1]) == 0;
 }
 
 /* The device has verified it, or will not have it verified. */
 static inline bool
-l4_good(const struct rte_mbuf *m)
+l4_good(uint64_t rx)
 {
-	uint64_t rx = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-
+	rx &= RTE_MBUF_F_RX_L4_CKSUM_MASK;
 	return rx == RTE_MBUF_F_RX_L4_CKSUM_GOOD || rx == RTE_MBUF_F_RX_L4_CKSUM_NONE;
 }
+
+/* What the packets that nearly all are have in common: made once a burst. */
+struct usual {
+	struct piece front, back;
+	uint32_t addr, broadcast;
+	struct pv_packet packet;
+};
+
+enum { BACK = 18 }; /* bytes before `back`, which ends with the destination */
 
 static struct usual
 usual_of(const struct pv_ip_port *port, uint16_t index)
 {
 	const struct pv_own4 *own = &port->own.v4[0];
-	struct usual u = { .mac = mac_of(port), .addr = own->addr, .broadcast = own->broadcast };
+	struct usual u = { .front = front_of(port, PV_ETHERTYPE_IP4, 0x45, 0xff),
+		.addr = own->addr,
+		.broadcast = own->broadcast };
 
+	want(&u.back, 2, 0, 0x3f); /* no fragment */
+	want(&u.back, 3, 0, 0xff);
+	want(&u.back, 5, PV_PROTO_TCP, 0xff);
+	for (uint32_t i = 0; i < sizeof(own->addr); i++)
+		want(&u.back, 12 + i, ((const uint8_t *)&own->addr)[i], 0xff);
 	u.packet.tuple.local = u.packet.tuple.peer = pv_addr_from_v4(own->addr);
 	u.packet.l4_offset = PV_ETH_HDR_LEN + PV_IP4_HDR_LEN;
 	u.packet.port = index;
@@ -182,45 +225,32 @@ static inline bool
 take_usual(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PV_ETH_HDR_LEN;
-	uint64_t rx = m->ol_flags, odd;
-	uint32_t src, len;
+	uint32_t src, len, room = (uint32_t)m->data_len - PV_ETH_HDR_LEN - PV_IP4_HDR_LEN;
+	uint64_t rx = m->ol_flags;
 
-	if (m->data_len < PV_ETH_HDR_LEN + PV_IP4_HDR_LEN || m->nb_segs != 1)
-		return false;
-	/* All that must be so, in one question: type, version and header length; no fragment. */
-	odd = (pv_ld64(p) << 16) ^ usual->mac;
-	odd |= (pv_ld32(p + 12) & PV_HTON32(0xffffff00)) ^ PV_HTON32(0x08004500);
-	odd |= pv_ld16(ip + 6) & PV_HTON16(0x3fff);
-	odd |= (uint32_t)(ip[9] ^ PV_PROTO_TCP) | (pv_ld32(ip + 16) ^ usual->addr);
-	if (odd != 0)
+	if (room > UINT16_MAX || m->nb_segs != 1 || !are(&usual->front, p, &usual->back, p + BACK))
 		return false;
 	src = pv_ld32(ip + 12);
-	len = pv_ld16be(ip + 2);
-	if (len < PV_IP4_HDR_LEN || len > (uint32_t)m->data_len - PV_ETH_HDR_LEN ||
-			!pv_ip4_valid_source(src) || src == usual->addr || src == usual->broadcast)
+	len = (uint32_t)pv_ld16be(ip + 2) - PV_IP4_HDR_LEN;
+	if (len > room || !pv_ip4_valid_source(src) || src == usual->addr ||
+			src == usual->broadcast)
 		return false;
 	if ((rx & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
-			!pv_csum_ok(pv_csum_part(ip, PV_IP4_HDR_LEN)))
+			!pv_csum_ok(pv_csum_through(0, ip, PV_IP4_HDR_LEN)))
 		return false;
 	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
 	out->mbuf = m;
 	pv_st32(out->tuple.peer.b + 12, src);
-	out->l4_len = (uint16_t)(len - PV_IP4_HDR_LEN);
+	out->l4_len = (uint16_t)len;
 	out->tos = ip[1];
 	out->ttl = ip[8];
-	out->l4_checksum_good = l4_good(m);
+	out->l4_checksum_good = l4_good(rx);
 	return true;
 }
 
-/* The same for IPv6. `addr` is the one address that is not of the link. */
-struct usual6 {
-	uint64_t mac;
-	struct pv_packet packet;
-};
-
-/* False: there is no such address, or more than one. */
+/* False: there is no address that is not of the link, or more than one. */
 static bool
-usual6_of(const struct pv_ip_port *port, uint16_t index, struct usual6 *u)
+usual6_of(const struct pv_ip_port *port, uint16_t index, struct usual *u)
 {
 	const struct pv_own6 *own = NULL;
 
@@ -233,36 +263,31 @@ usual6_of(const struct pv_ip_port *port, uint16_t index, struct usual6 *u)
 	}
 	if (own == NULL)
 		return false;
-	*u = (struct usual6){
-		.mac = mac_of(port),
+	*u = (struct usual){
+		.front = front_of(port, PV_ETHERTYPE_IP6, 0x60, 0xf0),
 		.packet = { .l4_offset = PV_ETH_HDR_LEN + PV_IP6_HDR_LEN,
 				.port = index,
 				.protocol = PV_PROTO_TCP },
 	};
+	for (uint32_t i = 0; i < sizeof(own->addr); i++)
+		want(&u->back, i, own->addr[i], 0xff);
 	memcpy(u->packet.tuple.local.b, own->addr, 16);
 	return true;
 }
 
 /* From anywhere but a link, to our one address of that kind; without extension headers, TCP. */
 static inline bool
-take_usual6(const struct usual6 *usual, struct rte_mbuf *m, struct pv_packet *out)
+take_usual6(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *ip = p + PV_ETH_HDR_LEN;
-	const uint8_t *addr = usual->packet.tuple.local.b;
-	uint64_t odd;
-	uint32_t len;
+	uint32_t len, room = (uint32_t)m->data_len - PV_ETH_HDR_LEN - PV_IP6_HDR_LEN;
 
-	if (m->data_len < PV_ETH_HDR_LEN + PV_IP6_HDR_LEN || m->nb_segs != 1)
-		return false;
-	odd = (pv_ld64(p) << 16) ^ usual->mac;
-	odd |= (pv_ld32(p + 12) & PV_HTON32(0xfffff000)) ^ PV_HTON32(0x86dd6000);
-	odd |= (uint64_t)(ip[6] ^ PV_PROTO_TCP);
-	odd |= (pv_ld64(ip + 24) ^ pv_ld64(addr)) | (pv_ld64(ip + 32) ^ pv_ld64(addr + 8));
-	if (odd != 0)
+	if (room > UINT16_MAX || m->nb_segs != 1 || ip[6] != PV_PROTO_TCP ||
+			!are(&usual->front, p, &usual->back, ip + 24))
 		return false;
 	len = pv_ld16be(ip + 4);
-	if (len > (uint32_t)m->data_len - PV_ETH_HDR_LEN - PV_IP6_HDR_LEN ||
-			!pv_ip6_is_routed(ip + 8) || pv_ip6_equal(ip + 8, addr))
+	if (len > room || !pv_ip6_is_routed(ip + 8) ||
+			pv_ip6_equal(ip + 8, usual->packet.tuple.local.b))
 		return false;
 	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
 	out->mbuf = m;
@@ -270,7 +295,7 @@ take_usual6(const struct usual6 *usual, struct rte_mbuf *m, struct pv_packet *ou
 	out->l4_len = (uint16_t)len;
 	out->tos = (uint8_t)(pv_ld16be(ip) >> 4);
 	out->ttl = ip[7];
-	out->l4_checksum_good = l4_good(m);
+	out->l4_checksum_good = l4_good(m->ol_flags);
 	return true;
 }
 
@@ -280,8 +305,7 @@ pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_
 {
 	const struct pv_ip_port *from = port < PV_MAX_PORTS ? &ctx->ip->port[port] : NULL;
 	bool simple = from != NULL && from->own.n4 == 1;
-	struct usual usual;
-	struct usual6 usual6;
+	struct usual usual, usual6;
 	bool simple6 = from != NULL && usual6_of(from, port, &usual6);
 	uint32_t taken = 0;
 
