@@ -58,14 +58,14 @@ pv_path_hint_set(struct pv_path_hint *hint, const struct pv_ip *ip, const struct
 		struct pv_neighbour *gateway)
 {
 	bool v4 = pv_addr_is_v4(peer);
-	uint64_t key = pv_path_hint_key(peer, v4), mask;
+	uint64_t key = pv_path_key(peer, v4), mask;
 	unsigned int bits = block_bits(ip, number(key, v4), v4);
 
 	if (bits > (v4 ? 32 : 64))
 		return;
 	mask = bits == 0 ? 0 : UINT64_MAX << (64 - bits);
-	hint->mask = v4 ? pv_hton32((uint32_t)(mask >> 32)) : __builtin_bswap64(mask);
-	hint->net = key & hint->mask;
+	hint->block.mask = v4 ? pv_hton32((uint32_t)(mask >> 32)) : __builtin_bswap64(mask);
+	hint->block.net = key & hint->block.mask;
 	hint->neighbour = gateway;
 	hint->generation = ip->neigh.generation;
 }

@@ -18,30 +18,17 @@
 
 struct pv_ip;
 
-/* Both as the first eight bytes of an address lie in memory, of IPv4 the last four. */
 struct pv_path_hint {
-	uint64_t net, mask;
+	struct pv_path_block block;
 	struct pv_neighbour *neighbour;
 	uint64_t generation; /* of the neighbours; 0: empty */
 };
-
-static inline uint64_t
-pv_path_hint_key(const struct pv_addr *peer, bool v4)
-{
-	uint64_t high;
-
-	if (v4)
-		return pv_addr_v4(peer);
-	memcpy(&high, peer->b, sizeof(high));
-	return high;
-}
 
 static inline bool
 pv_path_hint_is_for(const struct pv_path_hint *hint, const struct pv_addr *peer, bool v4,
 		uint64_t generation)
 {
-	return (pv_path_hint_key(peer, v4) & hint->mask) == hint->net &&
-	       hint->generation == generation;
+	return pv_path_block_has(&hint->block, peer, v4) && hint->generation == generation;
 }
 
 /* NULL: look it up in full. So must a stale neighbour be: its use starts a probe. */

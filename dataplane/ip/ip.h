@@ -62,6 +62,32 @@ struct pv_path {
 
 /* NULL: no route. An unresolved path starts resolution when something is sent on it. */
 const struct pv_path *pv_ip_path(struct pv_ctx *ctx, const struct pv_addr *peer);
+/* Peers around one: all that have `net` in common, in the first eight bytes of their address (IPv4:
+ * in all four), as these lie in memory. */
+struct pv_path_block {
+	uint64_t net, mask;
+};
+
+static inline uint64_t
+pv_path_key(const struct pv_addr *peer, bool v4)
+{
+	uint64_t high;
+
+	if (v4)
+		return pv_addr_v4(peer);
+	memcpy(&high, peer->b, sizeof(high));
+	return high;
+}
+
+static inline bool
+pv_path_block_has(const struct pv_path_block *block, const struct pv_addr *peer, bool v4)
+{
+	return (pv_path_key(peer, v4) & block->mask) == block->net;
+}
+
+/* The same as pv_ip_path, and whom that path leads to besides, until another one is asked for. */
+const struct pv_path *pv_ip_path_around(
+		struct pv_ctx *ctx, const struct pv_addr *peer, struct pv_path_block *block);
 /* Starts resolution without sending anything. NULL: no route, no room, or ourselves. */
 const struct pv_path *pv_ip_resolve(struct pv_ctx *ctx, const struct pv_addr *peer);
 /* Source address for a peer (RFC 6724 in small: same family, on-link, then by route). False: no

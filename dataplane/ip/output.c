@@ -69,6 +69,21 @@ pv_ip_path(struct pv_ctx *ctx, const struct pv_addr *peer)
 	return local ? &ctx->ip->loopback : &ctx->ip->neigh.none;
 }
 
+const struct pv_path *
+pv_ip_path_around(struct pv_ctx *ctx, const struct pv_addr *peer, struct pv_path_block *block)
+{
+	const struct pv_path *path = pv_ip_path(ctx, peer);
+	bool v4 = pv_addr_is_v4(peer);
+	const struct pv_path_hint *hint = &ctx->ip->hint[v4];
+
+	if (pv_path_hint_is_for(hint, peer, v4, ctx->ip->neigh.generation) &&
+			path == &hint->neighbour->path)
+		*block = hint->block;
+	else
+		*block = (struct pv_path_block){ .net = 1 }; /* nobody's */
+	return path;
+}
+
 struct pv_neighbour *
 pv_ip_neighbour(struct pv_ctx *ctx, const struct pv_addr *peer)
 {

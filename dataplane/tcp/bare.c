@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tcp/bare.h"
 
-#include <rte_mbuf.h>
-
-#include "ip/ip.h"
-
 /* From the first byte of an empty mbuf on. */
 static void
 send_in(struct pv_ctx *ctx, struct rte_mbuf *m, const struct pv_bare *bare)
@@ -48,15 +44,6 @@ pv_bare_send(struct pv_ctx *ctx, const struct pv_bare *bare)
 		send_in(ctx, m, bare);
 	else
 		pv_count(&ctx->counters, PV_C_NO_MBUF);
-}
-
-bool
-pv_bare_reusable(const struct rte_mbuf *m, uint32_t l4_offset)
-{
-	uint32_t at = m->data_off + l4_offset;
-
-	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
-	       at >= PV_HEADROOM && at + PV_TCP_HDR_MAX <= m->buf_len;
 }
 
 void

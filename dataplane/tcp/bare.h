@@ -5,11 +5,13 @@
 /* Segments that no control block stands behind: RSTs, ACKs of records, SYN-ACKs sent again. Without
  * data, but for a block. */
 
+#include <rte_mbuf.h>
 #include <stdint.h>
 
 #include "base/ctx.h"
 #include "base/packet.h"
 #include "base/types.h"
+#include "ip/ip.h"
 #include "wire/tcp_hdr.h"
 #include "wire/tcp_opt.h"
 
@@ -46,6 +48,13 @@ void pv_bare_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv
 
 /* Is the packet's mbuf ours alone, in one piece, with room for the longest answer around the place
  * where its TCP header lies? */
-bool pv_bare_reusable(const struct rte_mbuf *m, uint32_t l4_offset);
+static inline bool
+pv_bare_reusable(const struct rte_mbuf *m, uint32_t l4_offset)
+{
+	uint32_t at = m->data_off + l4_offset;
+
+	return m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+	       at >= PV_HEADROOM && at + PV_TCP_HDR_MAX <= m->buf_len;
+}
 
 #endif

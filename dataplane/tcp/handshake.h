@@ -25,6 +25,10 @@ uint8_t pv_syn_offer(const struct pv_tcp_config *config);
 /* A SYN without RST for which there is no record. packet->isn is filled. */
 enum pv_counter pv_syn_segment(
 		struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener);
+/* Answers SYNs that follow each other and are alike: to one listener that nobody is asked for, with
+ * all options, nothing known of their tuples. Returns how many of n; the next one is for
+ * pv_syn_segment, if it is a SYN. */
+uint32_t pv_syn_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n);
 /* For a SYN that ends TIME-WAIT: refuses it for want of room, or returns 0; then answers it with
  * this ISS, never without a record. */
 enum pv_counter pv_syn_refuse(

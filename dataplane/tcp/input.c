@@ -203,12 +203,29 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 	}
 }
 
+/* How many packets at the front are alike and were done together. */
+static inline uint32_t
+act_on_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
+{
+	if (packets->flags == PV_TCP_SYN && packets->options == PV_TCP_OPT_LINUX_SYN)
+		return pv_syn_run(ctx, packets, n);
+	return 0;
+}
+
 static inline void
 act(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		if (pv_likely(packets[i].outcome == 0))
-			packets[i].outcome = (uint8_t)dispatch(ctx, &packets[i]);
+	uint32_t i = 0;
+
+	while (i < n) {
+		uint32_t done = act_on_run(ctx, packets + i, n - i);
+
+		if (done == 0) {
+			if (pv_likely(packets[i].outcome == 0))
+				packets[i].outcome = (uint8_t)dispatch(ctx, &packets[i]);
+			done = 1;
+		}
+		i += done;
 	}
 }
 

@@ -150,8 +150,7 @@ pv_parse_options(struct pv_packet *packet, const uint8_t *p, uint32_t len)
 	if (len == 20 && pv_ld16(p) == PV_HTON16(0x0204) &&
 			pv_ld32(p + 4) == PV_HTON32(0x0402080a) &&
 			(pv_ld32(p + 16) & PV_HTON32(0xffffff00)) == PV_HTON32(0x01030300)) {
-		packet->options = PV_TCP_OPT_MSS | PV_TCP_OPT_SACKOK | PV_TCP_OPT_TS |
-				  PV_TCP_OPT_WSCALE;
+		packet->options = PV_TCP_OPT_LINUX_SYN;
 		packet->mss = pv_ld16be(p + 2);
 		pv_parse_pair(&packet->tsecr, p + 8);
 		packet->wscale = p[19] > PV_TCP_WSCALE_MAX ? PV_TCP_WSCALE_MAX : p[19];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A SYN to a listener (RFC 9293 3.10.7.2). */
 #include "bridge/backlog.h"
+#include "tcp/bare.h"
 #include "tcp/condition.h"
 #include "tcp/half_open_table.h"
 #include "tcp/handshake.h"
@@ -8,8 +9,7 @@
 #include "tcp/parse.h"
 #include "tcp/reset.h"
 #include "tcp/state.h"
-#include "tcp/syn_ack.h"
-#include "wire/tcp_hdr.h"
+#include "tcp/syn_ack_form.h"
 #include "wire/tcp_opt.h"
 
 enum {
@@ -102,22 +102,31 @@ pv_syn_resend(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 	return PV_C_TCP_SYN_COOKIE;
 }
 
-static enum pv_counter
-with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
-		uint8_t agreed)
+/* The ISS that is a cookie; our TSval, which is part of it, goes to *tsval. */
+static inline uint32_t
+bake(struct pv_tcp *tcp, const struct pv_packet *packet, struct pv_listener *listener,
+		uint8_t agreed, uint32_t *tsval)
 {
-	struct pv_tcp *tcp = ctx->tcp;
 	const struct pv_cookie cookie = {
 		.mss = pv_packet_mss(packet), .agreed = agreed, .decided = packet->decided
 	};
 	uint32_t iss = packet->isn + pv_cookie_index(&tcp->isn, &cookie);
-	uint32_t tsval = tcp->ms + packet->ts_offset;
 
+	*tsval = pv_cookie_tsval(tcp->ms + packet->ts_offset, &cookie);
 	pv_ended_forget(tcp, packet->hash, iss);
 	tcp->last_stamp = tcp->isn.epoch;
 	listener->stamp = tcp->isn.epoch;
 	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
-	answer(ctx, packet, listener, iss, pv_cookie_tsval(tsval, &cookie), agreed);
+	return iss;
+}
+
+static enum pv_counter
+with_cookie(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *listener,
+		uint8_t agreed)
+{
+	uint32_t tsval, iss = bake(ctx->tcp, packet, listener, agreed, &tsval);
+
+	answer(ctx, packet, listener, iss, tsval, agreed);
 	return PV_C_TCP_SYN_COOKIE;
 }
 
@@ -326,4 +335,114 @@ pv_syn_reopen(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	answer(ctx, packet, listener, iss, ctx->tcp->ms + packet->ts_offset, agreed);
 	return PV_C_TCP_TIME_WAIT_REUSED;
+}
+
+/* ---- many of them ---------------------------------------------------------------------------- */
+
+/* What those that follow each other have in common. */
+struct run {
+	const struct pv_packet *first;
+	struct pv_listener *listener;
+	const struct pv_path *path;
+	const struct pv_syn_ack_form *form;
+	struct pv_path_block block;
+	uint32_t records_end; /* with so many the listener goes over to cookies */
+	bool cookies;
+};
+
+/* Is it one more, of which nothing is known? */
+static inline bool
+continues(const struct pv_tcp *tcp, const struct run *run, const struct pv_packet *packet)
+{
+	const struct pv_packet *first = run->first;
+	const struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packet->hash);
+
+	return packet->outcome == 0 && packet->flags == first->flags &&
+	       packet->options == first->options && packet->is_v4 == first->is_v4 &&
+	       packet->tuple.local_port == first->tuple.local_port &&
+	       pv_addr_equal(&packet->tuple.local, &first->tuple.local) &&
+	       pv_path_block_has(&run->block, &packet->tuple.peer, first->is_v4) &&
+	       pv_bare_reusable(packet->mbuf, packet->l4_offset) &&
+	       pv_flow_match(home, pv_flow_signature(packet->hash)) == 0 && home->displaced == 0;
+}
+
+static bool
+begin_run(struct pv_ctx *ctx, struct run *run, const struct pv_packet *first)
+{
+	const struct pv_record_pool *pool = &ctx->tcp->half_open.pool;
+	struct pv_listener *listener =
+			pv_listener_find(&ctx->tcp->listeners, &first->tuple, first->is_v4);
+	const struct pv_syn_ack s = {
+		.tuple = &first->tuple, .listener = listener, .agreed = negotiate(ctx, first)
+	};
+
+	if (listener == NULL || !is_plain(first, listener) || listener->condition != NULL ||
+			ctx->tcp->shed.tight || !welcome(ctx, first, listener))
+		return false;
+	run->first = first;
+	run->listener = listener;
+	run->records_end = listener->syn_cookies == PV_SYN_COOKIES_AUTO ?
+					   pool->size - pool->size / 4 :
+					   pool->size;
+	run->path = pv_ip_path_around(ctx, &first->tuple.peer, &run->block);
+	if (run->path == NULL || !run->path->resolved)
+		return false;
+	run->form = pv_syn_ack_form_of(ctx, &s, run->path, first->is_v4 != 0);
+	if (run->form == NULL || !continues(ctx->tcp, run, first))
+		return false;
+	/* That stays as it is while there is no other packet between them. */
+	run->cookies = wants_cookie(ctx, listener);
+	return true;
+}
+
+/* Sequence number and timestamp of its answer, once its record is made if it gets one. */
+static inline bool
+open_in_run(struct pv_ctx *ctx, const struct run *run, const struct pv_packet *packet,
+		struct pv_syn_ack *s)
+{
+	struct pv_tcp *tcp = ctx->tcp;
+
+	if (run->cookies) {
+		s->iss = bake(tcp, packet, run->listener, s->agreed, &s->tsval);
+		return true;
+	}
+	s->tsval = tcp->ms + packet->ts_offset;
+	s->iss = packet->isn + pv_isn_record_index(&tcp->isn, ctx->now);
+	return pv_half_open_add(ctx, packet, run->listener, s->iss, s->agreed) != NULL;
+}
+
+uint32_t
+pv_syn_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
+{
+	const struct pv_tcp *tcp = ctx->tcp;
+	enum pv_counter outcome;
+	uint32_t i, answered = 0;
+	struct run run;
+
+	if (!begin_run(ctx, &run, packets))
+		return 0;
+	outcome = run.cookies ? PV_C_TCP_SYN_COOKIE : PV_C_TCP_SYN_ACCEPTED;
+	for (i = 0; i < n && continues(tcp, &run, &packets[i]); i++) {
+		struct pv_packet *packet = &packets[i];
+		struct pv_syn_ack s = {
+			.tuple = &packet->tuple,
+			.ack = packet->seq + 1,
+			.tsecr = packet->tsval,
+			.agreed = negotiate(ctx, packet),
+		};
+
+		if (!run.cookies && (run.listener->half_open >= run.records_end || full(ctx)))
+			break;
+		packet->decided = 0;
+		if (pv_unlikely(!open_in_run(ctx, &run, packet, &s))) {
+			packet->outcome = (uint8_t)without_record(
+					ctx, packet, run.listener, s.agreed);
+			continue;
+		}
+		pv_syn_ack_answer(ctx, packet, run.path, run.form, &s);
+		packet->outcome = (uint8_t)outcome;
+		answered++;
+	}
+	pv_syn_ack_count(ctx, answered);
+	return i;
 }

@@ -1,22 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tcp/syn_ack.h"
-
-#include <rte_mbuf.h>
-
-#include "ip/ip.h"
 #include "tcp/bare.h"
-#include "tcp/state.h"
-#include "wire/eth.h"
-#include "wire/ip6.h"
+#include "tcp/syn_ack_form.h"
 
-enum {
-	AGREED_OPTIONS = 0xff & ~PV_AGREED_WSCALE_MASK,
-	ALL_AGREED = PV_AGREED_TIMESTAMPS | PV_AGREED_SACK | PV_AGREED_WSCALE,
-	OPTIONS_ALL = 20, /* mss, sackOK, TS, nop, wscale */
-	FORM_TCP_LEN = PV_TCP_HDR_LEN + OPTIONS_ALL,
-	FORM_TSVAL = PV_TCP_HDR_LEN + 8, /* where it stands in Linux's order */
-	MTU_DEFAULT = 576,
-};
+enum { MTU_DEFAULT = 576 };
 
 /* RFC 9293 3.7.1, RFC 6691: what fits into one packet without options. */
 static inline uint16_t
@@ -126,25 +112,10 @@ put_ip6(struct pv_ctx *ctx, const struct pv_syn_ack *s, uint8_t *p, uint32_t len
 	return p;
 }
 
-/* The link header before p. Returns where it begins. */
-static inline uint8_t *
-put_link(const struct pv_path *path, uint8_t *p)
-{
-	p -= path->l2_len;
-	if (pv_likely(path->l2_len == PV_ETH_HDR_LEN)) {
-		pv_st64(p, pv_ld64(path->l2));
-		pv_st64(p + 6, pv_ld64(path->l2 + 6));
-	} else {
-		memcpy(p, path->l2, path->l2_len);
-	}
-	return p;
-}
-
 /* ---- by form --------------------------------------------------------------------------------- */
 
-/* False: the reply is not one of those that have a form. */
-static bool
-make_form(struct pv_ctx *ctx, struct pv_syn_ack_form *form, const struct pv_syn_ack *s,
+bool
+pv_syn_ack_make_form(struct pv_ctx *ctx, struct pv_syn_ack_form *form, const struct pv_syn_ack *s,
 		const struct pv_path *path)
 {
 	/* All that is filled in later is zero. */
@@ -156,7 +127,7 @@ make_form(struct pv_ctx *ctx, struct pv_syn_ack_form *form, const struct pv_syn_
 	uint32_t ip_len = is_v4 ? PV_IP4_HDR_LEN : PV_IP6_HDR_LEN;
 	uint8_t *tcp = form->bytes + ip_len;
 
-	if ((s->agreed & ALL_AGREED) != ALL_AGREED || path->tx_tcp_checksum ||
+	if ((s->agreed & PV_FORM_AGREED) != PV_FORM_AGREED || path->tx_tcp_checksum ||
 			ctx->tcp_config.option_order != PV_OPTIONS_LINUX ||
 			path->l2_len != PV_ETH_HDR_LEN)
 		return false;
@@ -165,85 +136,14 @@ make_form(struct pv_ctx *ctx, struct pv_syn_ack_form *form, const struct pv_syn_
 	form->local = tuple.local;
 	form->burst = ctx->tcp->bursts;
 	form->mtu = path->mtu;
-	form->agreed = s->agreed & AGREED_OPTIONS;
+	form->agreed = s->agreed & (uint8_t)~PV_AGREED_WSCALE_MASK;
 	put_tcp(ctx, &blank, our_mss(ctx, path, is_v4), tcp, &form->tcp_sum);
 	if (is_v4)
-		put_ip4(&blank, tcp, FORM_TCP_LEN, &form->tcp_sum);
+		put_ip4(&blank, tcp, PV_FORM_TCP_LEN, &form->tcp_sum);
 	else
-		put_ip6(ctx, &blank, tcp, FORM_TCP_LEN, &form->tcp_sum);
+		put_ip6(ctx, &blank, tcp, PV_FORM_TCP_LEN, &form->tcp_sum);
 	form->ip_sum = (uint16_t)~pv_ld16(form->bytes + 10);
 	return true;
-}
-
-static inline bool
-fits(const struct pv_ctx *ctx, const struct pv_syn_ack_form *form, const struct pv_syn_ack *s,
-		const struct pv_path *path)
-{
-	return form->burst == ctx->tcp->bursts && form->listener == s->listener &&
-	       form->path == path && form->mtu == path->mtu &&
-	       form->agreed == (s->agreed & AGREED_OPTIONS) &&
-	       pv_addr_equal(&form->local, &s->tuple->local);
-}
-
-/* The form for a reply, made if need be; NULL: it has none. */
-static inline const struct pv_syn_ack_form *
-form_of(struct pv_ctx *ctx, const struct pv_syn_ack *s, const struct pv_path *path, bool is_v4)
-{
-	uint32_t i = (s->listener->index * 2u + is_v4) % PV_SYN_ACK_FORMS;
-	struct pv_syn_ack_form *form = &ctx->tcp->syn_ack_form[i];
-
-	return pv_likely(fits(ctx, form, s, path)) || make_form(ctx, form, s, path) ? form : NULL;
-}
-
-/* Writes one word in host order and gives it back as it lies, to be summed. */
-static inline uint64_t
-put(uint8_t *p, uint32_t word)
-{
-	pv_st32be(p, word);
-	return pv_hton32(word);
-}
-
-/* What differs from reply to reply in the TCP header; gives its sum. It is summed as it is written:
- * what was just stored in small pieces is slow to read in large ones. */
-static inline uint64_t
-fill_tcp(const struct pv_syn_ack *s, uint8_t *p)
-{
-	const struct pv_tuple *tuple = s->tuple;
-
-	return put(p, (uint32_t)tuple->local_port << 16 | tuple->peer_port) + put(p + 4, s->iss) +
-	       put(p + 8, s->ack) + put(p + FORM_TSVAL, s->tsval) +
-	       put(p + FORM_TSVAL + 4, s->tsecr);
-}
-
-/* The reply whose TCP header begins at p. Returns where its IP header begins. */
-static inline uint8_t *
-fill4(const struct pv_syn_ack_form *form, const struct pv_syn_ack *s, uint8_t *p)
-{
-	const pv_be32 dst = pv_addr_v4(&s->tuple->peer);
-	uint8_t *ip = p - PV_IP4_HDR_LEN;
-
-	memcpy(ip, form->bytes, PV_IP4_HDR_LEN + FORM_TCP_LEN);
-	pv_st16(ip + 10, pv_csum_finish(form->ip_sum + dst));
-	pv_st32(ip + 16, dst);
-	pv_st16(p + PV_TCP_CSUM_OFFSET, pv_csum_finish(form->tcp_sum + dst + fill_tcp(s, p)));
-	return ip;
-}
-
-static inline uint8_t *
-fill6(const struct pv_ctx *ctx, const struct pv_syn_ack_form *form, const struct pv_syn_ack *s,
-		uint8_t *p)
-{
-	const struct pv_tuple *tuple = s->tuple;
-	uint64_t sum = form->tcp_sum + pv_csum_part(tuple->peer.b, sizeof(tuple->peer.b));
-	uint8_t *ip = p - PV_IP6_HDR_LEN;
-
-	memcpy(ip, form->bytes, PV_IP6_HDR_LEN + FORM_TCP_LEN);
-	sum += fill_tcp(s, p);
-	pv_st32be(ip, (pv_ld32be(form->bytes) & 0xfff00000) |
-					pv_ip_flow_label(ctx, &tuple->local, &tuple->peer, p));
-	memcpy(ip + 24, tuple->peer.b, sizeof(tuple->peer.b));
-	pv_st16(p + PV_TCP_CSUM_OFFSET, pv_csum_finish(sum));
-	return ip;
 }
 
 /* ---- any other way --------------------------------------------------------------------------- */
@@ -278,27 +178,12 @@ write_out(struct pv_ctx *ctx, const struct pv_packet *packet, const struct pv_pa
 	return ip;
 }
 
-/* The link header goes before the IP header, and the frame off. */
-static inline void
-send_off(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_path *path, uint8_t *ip,
-		const uint8_t *end)
-{
-	struct rte_mbuf *m = packet->mbuf;
-	uint8_t *p = put_link(path, ip);
-
-	m->data_off = (uint16_t)(p - (uint8_t *)m->buf_addr);
-	m->data_len = (uint16_t)(end - p);
-	m->pkt_len = m->data_len;
-	packet->mbuf = NULL;
-	ctx->transmit(ctx, path->port, m);
-}
-
 void
 pv_syn_ack_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_syn_ack *s)
 {
 	const struct pv_path *path = pv_ip_path(ctx, &s->tuple->peer);
 	const struct pv_syn_ack_form *form;
-	uint32_t len = FORM_TCP_LEN;
+	uint32_t len;
 	uint8_t *p, *ip;
 
 	if (pv_unlikely(path == NULL || !path->resolved ||
@@ -306,16 +191,16 @@ pv_syn_ack_reply(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_s
 		pv_syn_ack_send(ctx, s);
 		return;
 	}
-	p = rte_pktmbuf_mtod_offset(packet->mbuf, uint8_t *, packet->l4_offset);
-	form = form_of(ctx, s, path, packet->is_v4 != 0);
-	packet->mbuf->ol_flags = 0;
-	if (pv_unlikely(form == NULL))
+	form = pv_syn_ack_form_of(ctx, s, path, packet->is_v4 != 0);
+	if (pv_likely(form != NULL)) {
+		pv_syn_ack_answer(ctx, packet, path, form, s);
+	} else {
+		p = rte_pktmbuf_mtod_offset(packet->mbuf, uint8_t *, packet->l4_offset);
+		packet->mbuf->ol_flags = 0;
 		ip = write_out(ctx, packet, path, s, p, &len);
-	else
-		ip = packet->is_v4 ? fill4(form, s, p) : fill6(ctx, form, s, p);
-	send_off(ctx, packet, path, ip, p + len);
-	pv_count(&ctx->counters, PV_C_TCP_SYN_ACK_SENT);
-	pv_count(&ctx->counters, PV_C_TCP_SEGMENTS_SENT);
+		pv_syn_ack_send_off(ctx, packet, path, ip, p + len);
+	}
+	pv_syn_ack_count(ctx, 1);
 }
 
 void

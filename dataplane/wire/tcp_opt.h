@@ -35,6 +35,7 @@ enum pv_tcp_opt_bit {
 	PV_TCP_OPT_WSCALE = 0x02,
 	PV_TCP_OPT_SACKOK = 0x04,
 	PV_TCP_OPT_TS = 0x08,
+	PV_TCP_OPT_LINUX_SYN = 0x0f, /* these four, which Linux's SYN has */
 	PV_TCP_OPT_SACK = 0x10,
 	PV_TCP_OPT_HS = 0x20,        /* the handshake option */
 	PV_TCP_OPT_UNKNOWN = 0x40,   /* another kind was skipped */
