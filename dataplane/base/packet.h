@@ -17,6 +17,7 @@
 #include "base/types.h"
 
 struct rte_mbuf;
+struct pv_flow_bucket;
 
 #define PV_BURST 64
 
@@ -40,6 +41,7 @@ struct pv_packet {
 	uint8_t is_broadcast; /* to a broadcast or multicast address, of either layer */
 	uint8_t protocol;
 	/* tcp/ */
+	struct pv_flow_bucket *home; /* where the flow table has the tuple, if it is there */
 	uint32_t hash;           /* keyed, of the tuple: bucket and signature of the flow table */
 	uint32_t ts_offset;      /* keyed, of the tuple: of our timestamps (RFC 7323 7.1) */
 	uint32_t isn;            /* keyed, of tuple, peer's ISS and epoch; see tcp/isn.h */

@@ -238,7 +238,7 @@ take_usual(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out)
 	if ((rx & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
 			!pv_csum_ok(pv_csum_through(0, ip, PV_IP4_HDR_LEN)))
 		return false;
-	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
+	memcpy(out, &usual->packet, offsetof(struct pv_packet, home));
 	out->mbuf = m;
 	pv_st32(out->tuple.peer.b + 12, src);
 	out->l4_len = (uint16_t)len;
@@ -289,7 +289,7 @@ take_usual6(const struct usual *usual, struct rte_mbuf *m, struct pv_packet *out
 	if (len > room || !pv_ip6_is_routed(ip + 8) ||
 			pv_ip6_equal(ip + 8, usual->packet.tuple.local.b))
 		return false;
-	memcpy(out, &usual->packet, offsetof(struct pv_packet, hash));
+	memcpy(out, &usual->packet, offsetof(struct pv_packet, home));
 	out->mbuf = m;
 	memcpy(out->tuple.peer.b, ip + 8, 16);
 	out->l4_len = (uint16_t)len;
@@ -305,7 +305,7 @@ pv_ip_input(struct pv_ctx *ctx, uint16_t port, struct rte_mbuf **frames, uint32_
 {
 	const struct pv_ip_port *from = port < PV_MAX_PORTS ? &ctx->ip->port[port] : NULL;
 	bool simple = from != NULL && from->own.n4 == 1;
-	struct usual usual, usual6;
+	struct usual usual, usual6 = { 0 };
 	bool simple6 = from != NULL && usual6_of(from, port, &usual6);
 	uint32_t taken = 0;
 

@@ -139,13 +139,6 @@ reject_undecided(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	return true;
 }
 
-void
-pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb)
-{
-	if ((pcb->flags & PV_PCB_DETACHED) == 0)
-		ctx->conns->orphans--;
-}
-
 /* Half of all connections may be such that only finish what they have to send. When the engine
  * stops all may, but not millions that have nothing to send: a reset costs those no more than time.
  */

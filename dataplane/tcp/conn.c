@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "tcp/offer.h"
-#include "tcp/pcb_life.h"
+#include "tcp/conn_reset.h"
 
 void
 pv_conn_set_state(struct pv_ctx *ctx, struct pv_pcb *pcb, enum pv_tcp_state state)
@@ -93,8 +93,8 @@ pv_conn_send_rst(struct pv_ctx *ctx, struct pv_pcb *pcb)
 }
 
 /* What the application learns last. */
-static void
-report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
+void
+pv_conn_report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 {
 	struct pv_status *status = &pv_slot_at(ctx, pcb->index)->status;
 	uint32_t set = PV_READY_READ | PV_READY_WRITE | PV_READY_CLOSE;
@@ -114,30 +114,6 @@ report_end(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
 	pv_report(ctx, status, pcb->handle, set, 0, set);
 }
 
-/* It is told and counted. */
-static inline void
-conclude(struct pv_ctx *ctx, struct pv_pcb *pcb, int error)
-{
-	if ((pcb->flags & PV_PCB_ORPHAN) != 0)
-		pv_close_no_orphan(ctx, pcb);
-	else
-		report_end(ctx, pcb, error);
-	if (pv_unlikely((pcb->flags & PV_PCB_COOKIE) != 0))
-		pv_ended_note(ctx->tcp, pcb->hash, pcb->iss);
-	else if (pv_unlikely((pcb->flags & PV_PCB_HELD) != 0))
-		pv_ended_note(ctx->tcp, pcb->hash, pcb->irs);
-	pv_count(&ctx->counters, PV_C_TCP_CLOSED);
-}
-
-void
-pv_conn_destroy_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, int error,
-		const struct pv_flow_place *place)
-{
-	conclude(ctx, pcb, error);
-	pv_flow_remove(&ctx->tcp->flows, pcb->hash, place);
-	pv_pcb_end(ctx, pcb);
-}
-
 void
 pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst)
 {
@@ -152,7 +128,7 @@ pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst
 	if (error == -ETIMEDOUT)
 		pv_count(&ctx->counters, PV_C_TCP_TIMED_OUT);
 	pv_conn_report_turn(ctx, pcb);
-	conclude(ctx, pcb, error);
+	pv_conn_conclude(ctx, pcb, error);
 	pv_conn_data_drop(ctx, pcb);
 	if (pv_unlikely(nobodys)) {
 		uint32_t index = pcb->index;

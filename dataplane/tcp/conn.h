@@ -37,9 +37,9 @@ pv_conn_is_idle(const struct pv_pcb *pcb)
 	return pcb->state == PV_ESTABLISHED &&
 	       (pcb->flags & (PV_PCB_TOUCHED | PV_PCB_EXCHANGE | PV_PCB_CONNECTING)) == 0;
 }
-/* A RST for such a connection, of which the place in the flow table is known. */
-enum pv_counter pv_conn_reset_idle(struct pv_ctx *ctx, struct pv_pcb *pcb,
-		const struct pv_packet *packet, const struct pv_flow_place *place);
+/* A RST for such a connection whose number is not exactly the next one. */
+enum pv_counter pv_conn_reset_other(
+		struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
 /* An ICMP error whose tuple is this connection's; false: ignored. */
 bool pv_conn_icmp(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_icmp_error *error);
 /* Graceful close from inside: FIN after what was written, nobody reads any more (the control plane
@@ -48,9 +48,6 @@ void pv_conn_close(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* Ends a connection now: optional RST, status (error = -errno, 0: none), timers, queues, flow
  * table, control block. */
 void pv_conn_destroy(struct pv_ctx *ctx, struct pv_pcb *pcb, int error, bool send_rst);
-/* The same for an idle one without a RST. */
-void pv_conn_destroy_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, int error,
-		const struct pv_flow_place *place);
 
 /* ---- handshake side, called by the stream side ----------------------------------------------- */
 

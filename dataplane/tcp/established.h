@@ -60,10 +60,9 @@ void pv_conn_send_rst(struct pv_ctx *ctx, struct pv_pcb *pcb);
 void pv_conn_fin_queued(struct pv_ctx *ctx, struct pv_pcb *pcb);
 /* RCV.NXT stands at the peer's FIN, and moves behind it; the application learns of it. */
 void pv_conn_fin_taken(struct pv_ctx *ctx, struct pv_pcb *pcb);
-bool pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb);     /* alive */
-bool pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);        /* alive */
-void pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb); /* one less */
-bool pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb);     /* alive */
+bool pv_conn_fin_received(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
+bool pv_conn_fin_acked(struct pv_ctx *ctx, struct pv_pcb *pcb);    /* alive */
+bool pv_close_limit_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
 
 /* acked.c: RFC 9293 3.10.7.4, fifth, for ACKs within UNA - MAX.SND.WND .. NXT; alive */
 bool pv_acked(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet);
@@ -231,6 +230,14 @@ void pv_connect_first_rtt(const struct pv_pcb *pcb, const struct pv_tcp_config *
 		uint64_t now, struct pv_rtt *out);
 bool pv_connect_fired(struct pv_ctx *ctx, struct pv_pcb *pcb); /* alive */
 void pv_connect_send_syn(struct pv_ctx *ctx, struct pv_pcb *pcb);
+
+/* One orphan less. */
+static inline void
+pv_close_no_orphan(struct pv_ctx *ctx, const struct pv_pcb *pcb)
+{
+	if ((pcb->flags & PV_PCB_DETACHED) == 0)
+		ctx->conns->orphans--;
+}
 
 /* timers, inline: */
 static inline void

@@ -62,6 +62,7 @@ pv_flow_place_of(const struct pv_flow_table *table, uint32_t hash, uint32_t entr
 {
 	struct pv_flow_bucket *home = pv_flow_home(table, hash);
 
+	place->home = home;
 	return place_in(home, hash, entry, place) ||
 	       (home->displaced != 0 && place_in(pv_flow_other(table, hash), hash, entry, place));
 }

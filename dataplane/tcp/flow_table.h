@@ -67,9 +67,9 @@ struct pv_flow_table {
 
 static_assert(offsetof(struct pv_pcb, tuple) == 0, "what is searched begins with the tuple");
 
-/* Where a search ended. */
+/* Where a search ended, and whose home it began in. */
 struct pv_flow_place {
-	struct pv_flow_bucket *bucket;
+	struct pv_flow_bucket *bucket, *home;
 	uint32_t slot;
 };
 
@@ -120,11 +120,11 @@ pv_flow_other(const struct pv_flow_table *table, uint32_t hash)
 	return &table->bucket[sum >= home ? sum - home : sum - home + table->buckets];
 }
 
-/* The stamp of a tuple: three to a bucket. */
+/* The stamp of a tuple that is at home here: three to a bucket. */
 static inline uint32_t *
-pv_flow_stamp(const struct pv_flow_table *table, uint32_t hash)
+pv_flow_stamp(struct pv_flow_bucket *home, uint32_t hash)
 {
-	return &pv_flow_home(table, hash)->stamp[(hash & 0xffff) % PV_FLOW_STAMPS];
+	return &home->stamp[(hash & 0xffff) % PV_FLOW_STAMPS];
 }
 
 /* Slots whose signature is this one: bit `slot`. */
@@ -191,17 +191,25 @@ pv_flow_find_in(const struct pv_flow_table *table, struct pv_flow_bucket *bucket
 uint32_t pv_flow_find_displaced(const struct pv_flow_table *table, uint32_t hash,
 		const struct pv_tuple *tuple, struct pv_flow_place *place);
 
-/* The entry of a tuple and its place, or PV_FLOW_NONE. */
+/* The entry of a tuple whose home is known, and its place, or PV_FLOW_NONE. */
+static inline uint32_t
+pv_flow_find_from(const struct pv_flow_table *table, struct pv_flow_bucket *home, uint32_t hash,
+		const struct pv_tuple *tuple, struct pv_flow_place *place)
+{
+	uint32_t entry = pv_flow_find_in(table, home, hash, tuple, place);
+
+	place->home = home;
+	if (pv_likely(entry != PV_FLOW_NONE || home->displaced == 0))
+		return entry;
+	return pv_flow_find_displaced(table, hash, tuple, place);
+}
+
+/* The same of any tuple. */
 static inline uint32_t
 pv_flow_find(const struct pv_flow_table *table, uint32_t hash, const struct pv_tuple *tuple,
 		struct pv_flow_place *place)
 {
-	struct pv_flow_bucket *home = pv_flow_home(table, hash);
-	uint32_t entry = pv_flow_find_in(table, home, hash, tuple, place);
-
-	if (pv_likely(entry != PV_FLOW_NONE || home->displaced == 0))
-		return entry;
-	return pv_flow_find_displaced(table, hash, tuple, place);
+	return pv_flow_find_from(table, pv_flow_home(table, hash), hash, tuple, place);
 }
 
 static inline bool
@@ -223,10 +231,9 @@ bool pv_flow_squeeze_in(struct pv_flow_table *table, uint32_t hash, uint32_t ent
 
 /* Adds a flow that is not in the table; places found before may be others' now. False: no room. */
 static inline bool
-pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
+pv_flow_add_from(struct pv_flow_table *table, struct pv_flow_bucket *home, uint32_t hash,
+		uint32_t entry)
 {
-	struct pv_flow_bucket *home = pv_flow_home(table, hash);
-
 	if (pv_unlikely(!pv_flow_put(home, pv_flow_signature(hash), entry))) {
 		struct pv_flow_bucket *other = pv_flow_other(table, hash);
 
@@ -238,15 +245,19 @@ pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
 	return true;
 }
 
-/* Takes out what pv_flow_find found. */
-static inline void
-pv_flow_remove(struct pv_flow_table *table, uint32_t hash, const struct pv_flow_place *place)
+static inline bool
+pv_flow_add(struct pv_flow_table *table, uint32_t hash, uint32_t entry)
 {
-	struct pv_flow_bucket *home = pv_flow_home(table, hash);
+	return pv_flow_add_from(table, pv_flow_home(table, hash), hash, entry);
+}
 
+/* Takes out what was found. */
+static inline void
+pv_flow_remove(struct pv_flow_table *table, const struct pv_flow_place *place)
+{
 	place->bucket->signature[place->slot] = 0;
-	if (pv_unlikely(place->bucket != home))
-		home->displaced--;
+	if (pv_unlikely(place->bucket != place->home))
+		place->home->displaced--;
 	table->used--;
 }
 

@@ -28,7 +28,7 @@ forget(struct pv_ctx *ctx, uint32_t i)
 	hash = pv_flow_hash(ctx, &tuple);
 	if (!pv_never(ctx, !pv_flow_place_of(&tcp->flows, hash, pv_flow_entry(PV_FLOW_HALF_OPEN, i),
 					   &place)))
-		pv_flow_remove(&tcp->flows, hash, &place);
+		pv_flow_remove(&tcp->flows, &place);
 	pv_half_open_drop(ctx, i);
 }
 

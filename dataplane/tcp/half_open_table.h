@@ -70,8 +70,8 @@ pv_half_open_add(struct pv_ctx *ctx, const struct pv_packet *packet, struct pv_l
 
 	if (pv_unlikely(i == PV_RECORD_NONE))
 		return NULL;
-	if (pv_unlikely(!pv_flow_add(
-			    &tcp->flows, packet->hash, pv_flow_entry(PV_FLOW_HALF_OPEN, i)))) {
+	if (pv_unlikely(!pv_flow_add_from(&tcp->flows, packet->home, packet->hash,
+			    pv_flow_entry(PV_FLOW_HALF_OPEN, i)))) {
 		pv_count(&ctx->counters, PV_C_FLOW_TABLE_FULL);
 		pv_record_give(pool, i);
 		return NULL;

@@ -45,7 +45,7 @@ pv_handshake_late(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_packet
 {
 	const struct pv_handshake handshake = { .offer = offer, .cookie = 1, .speaks = 1 };
 
-	pv_handshake_publish(ctx, pcb);
+	pv_handshake_publish(&pv_slot_at(ctx, pcb->index)->status);
 	pv_handshake_request(ctx, pcb, packet, &handshake);
 }
 
@@ -80,7 +80,7 @@ pv_cookie_segment(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listen
 
 	if (!ctx->tcp_config.cluster &&
 			(!pv_isn_fresh(isn, listener->stamp) ||
-					!pv_isn_fresh(isn, *pv_flow_stamp(&ctx->tcp->flows,
+					!pv_isn_fresh(isn, *pv_flow_stamp(packet->home,
 									   packet->hash))))
 		return pv_reset_closed(ctx, packet, PV_C_TCP_NO_CONNECTION);
 	if (pv_ended_is(ctx->tcp, packet->hash, packet->ack - 1))

@@ -48,7 +48,7 @@ pv_handshake_flags(const struct pv_tcp_config *config, const struct pv_handshake
 	return flags;
 }
 
-/* Both sequence spaces, as the two SYNs and this ACK set them. */
+/* All but its identity: both sequence spaces, as the two SYNs and this ACK set them. */
 static inline void
 pv_handshake_fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
 		const struct pv_handshake *handshake)
@@ -56,15 +56,14 @@ pv_handshake_fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 	const struct pv_listener *listener = handshake->listener;
 
 	pcb->state = PV_ESTABLISHED;
+	pcb->is_v4 = packet->is_v4;
 	pcb->listener = listener->index;
 	pcb->flags = pv_handshake_flags(&ctx->tcp_config, handshake);
 	pcb->iss = handshake->iss;
 	pcb->irs = handshake->irs;
 	pcb->snd_una = pcb->snd_nxt = handshake->iss + 1;
-	if (handshake->agreed & PV_AGREED_WSCALE) {
-		pcb->snd_wscale = handshake->agreed & PV_AGREED_WSCALE_MASK;
-		pcb->rcv_wscale = listener->rcv_wscale;
-	}
+	pcb->snd_wscale = handshake->agreed & PV_AGREED_WSCALE_MASK;
+	pcb->rcv_wscale = (handshake->agreed & PV_AGREED_WSCALE) != 0 ? listener->rcv_wscale : 0;
 	pcb->snd_wnd = pcb->max_wnd = (uint32_t)packet->window << pcb->snd_wscale;
 	pcb->snd_wl1 = packet->seq;
 	pcb->snd_wl2 = packet->ack;
@@ -73,22 +72,25 @@ pv_handshake_fill(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet
 	if (handshake->agreed & PV_AGREED_TIMESTAMPS) {
 		pcb->ts_recent = packet->seq == pcb->rcv_nxt ? packet->tsval : handshake->ts_recent;
 		pcb->ts_offset = packet->ts_offset;
+	} else {
+		pcb->ts_recent = 0;
+		pcb->ts_offset = 0;
 	}
 	pcb->ts_recent_ms = ctx->tcp->ms;
+	pcb->syn_rtt_us = 0;
 	if (handshake->syn_ns != 0 && !handshake->syn_ack_again)
 		pcb->syn_rtt_us = (uint32_t)((ctx->now - handshake->syn_ns) / 1000) | 1;
 	pcb->tos = listener->tos;
 	pcb->ttl = listener->ttl;
 	pcb->snd_mss = handshake->mss;
+	pcb->rcv_mss = 0;
 	if (pv_unlikely(listener->own_buffers))
 		pv_handshake_buffers(ctx, pcb, listener);
 }
 
 static inline void
-pv_handshake_publish(struct pv_ctx *ctx, const struct pv_pcb *pcb)
+pv_handshake_publish(struct pv_status *status)
 {
-	struct pv_status *status = &pv_slot_at(ctx, pcb->index)->status;
-
 	status->state = PV_ESTABLISHED;
 	status->writes = 1;
 	status->ready = PV_READY_WRITE;
@@ -126,27 +128,36 @@ pv_handshake_request(struct pv_ctx *ctx, const struct pv_pcb *pcb, struct pv_pac
 	};
 }
 
+/* A control block, in the slot that it has already or in a new one. NULL: there is none. */
+static inline struct pv_pcb *
+pv_handshake_pcb(struct pv_ctx *ctx, const struct pv_packet *packet, uint64_t handle,
+		struct pv_status **status)
+{
+	if (pv_likely(handle == 0))
+		return pv_pcb_new(ctx, &packet->tuple, packet->hash, status);
+	*status = &pv_slot_at(ctx, pv_handle_index(handle))->status;
+	return pv_pcb_adopt(ctx, handle, &packet->tuple, packet->hash);
+}
+
 /* See pv_handshake_complete. */
 static inline enum pv_counter
 pv_handshake_complete_in_line(struct pv_ctx *ctx, struct pv_packet *packet,
 		const struct pv_handshake *handshake, const struct pv_flow_place *place)
 {
 	struct pv_flow_table *flows = &ctx->tcp->flows;
+	struct pv_status *status = NULL;
 	struct pv_pcb *pcb;
 	uint32_t entry;
 
 	if (pv_unlikely(!pv_listener_has_room(ctx, handshake->listener)))
 		return pv_handshake_refuse(ctx, packet, PV_C_TCP_ACK_BACKLOG);
-	if (pv_unlikely(handshake->handle != 0))
-		pcb = pv_pcb_adopt(ctx, handshake->handle, &packet->tuple, packet->hash);
-	else
-		pcb = pv_pcb_new(ctx, &packet->tuple, packet->hash);
+	pcb = pv_handshake_pcb(ctx, packet, handshake->handle, &status);
 	if (pv_unlikely(pcb == NULL))
 		return pv_handshake_refuse(ctx, packet, PV_C_TCP_ACK_MEMORY);
 	entry = pv_flow_entry(PV_FLOW_CONNECTION, pcb->index);
 	if (place != NULL) {
 		place->bucket->entry[place->slot] = entry;
-	} else if (pv_unlikely(!pv_flow_add(flows, packet->hash, entry))) {
+	} else if (pv_unlikely(!pv_flow_add_from(flows, packet->home, packet->hash, entry))) {
 		pv_count(&ctx->counters, PV_C_FLOW_TABLE_FULL);
 		pv_pcb_free(ctx, pcb);
 		pv_slot_release(ctx, pcb->index, PV_SLOT_CONTROL);
@@ -157,7 +168,7 @@ pv_handshake_complete_in_line(struct pv_ctx *ctx, struct pv_packet *packet,
 		if (!pv_offer_expect(ctx, pcb))
 			return pv_handshake_without_exchange(ctx, pcb, packet);
 	} else {
-		pv_handshake_publish(ctx, pcb);
+		pv_handshake_publish(status);
 		pv_handshake_request(ctx, pcb, packet, handshake);
 	}
 	pv_count(&ctx->counters, PV_C_TCP_ESTABLISHED);

@@ -99,7 +99,7 @@ unlink_flow(struct pv_ctx *ctx, const struct pv_held *held)
 	struct pv_flow_place place;
 
 	if (!pv_never(ctx, !pv_held_place(ctx, held, &place)))
-		pv_flow_remove(&ctx->tcp->flows, held->hash, &place);
+		pv_flow_remove(&ctx->tcp->flows, &place);
 }
 
 /* Of what is over, the oldest goes when its place is needed. */

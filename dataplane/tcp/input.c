@@ -15,7 +15,8 @@
 #include <rte_mbuf.h>
 
 #include "bridge/slot.h"
-#include "tcp/conn.h"
+#include "tcp/conn_reset.h"
+#include "tcp/half_open_ack.h"
 #include "tcp/handshake.h"
 #include "tcp/parse.h"
 #include "tcp/reset.h"
@@ -41,8 +42,10 @@ static inline void
 hash(const struct pv_tcp *tcp, struct pv_packet *packets, uint32_t n)
 {
 	pv_isn_hash(&tcp->isn, packets, n);
-	for (uint32_t i = 0; i < n; i++)
-		pv_prefetch_write(pv_flow_home(&tcp->flows, packets[i].hash));
+	for (uint32_t i = 0; i < n; i++) {
+		packets[i].home = pv_flow_home(&tcp->flows, packets[i].hash);
+		pv_prefetch_write(packets[i].home);
+	}
 }
 
 /* Of SYNs, and while cookies are about, of all segments that could bring one back. */
@@ -95,7 +98,7 @@ look(struct pv_ctx *ctx, const struct pv_packet *packets, uint32_t n)
 	uint32_t n_syn = 0, n_ack = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packets[i].hash);
+		const struct pv_flow_bucket *home = packets[i].home;
 		uint32_t match = pv_flow_match(home, pv_flow_signature(packets[i].hash));
 		uint32_t entry;
 
@@ -179,7 +182,8 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 {
 	struct pv_tcp *tcp = ctx->tcp;
 	struct pv_flow_place place;
-	uint32_t entry = pv_flow_find(&tcp->flows, packet->hash, &packet->tuple, &place);
+	uint32_t entry = pv_flow_find_from(
+			&tcp->flows, packet->home, packet->hash, &packet->tuple, &place);
 	uint32_t index = pv_flow_index(entry);
 
 	if (entry == PV_FLOW_NONE)
@@ -192,7 +196,7 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 		pv_conn_segment(ctx, &tcp->pcb[index], packet);
 		return packet->outcome;
 	case PV_FLOW_HALF_OPEN:
-		return pv_half_open_segment(
+		return pv_half_open_ack(
 				ctx, packet, pv_record_at(&tcp->half_open.pool, index), &place);
 	case PV_FLOW_TIME_WAIT:
 		return pv_time_wait_segment(

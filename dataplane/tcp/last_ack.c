@@ -65,7 +65,7 @@ end(struct pv_ctx *ctx, uint32_t i, uint32_t hash, const struct pv_flow_place *p
 	/* Behind the ISS stand our SYN and our FIN. */
 	if (pv_unlikely(record->time_wait.cookie))
 		pv_ended_note(tcp, hash, record->time_wait.snd_nxt - 2);
-	pv_flow_remove(&tcp->flows, hash, place);
+	pv_flow_remove(&tcp->flows, place);
 	dequeue(ctx, i);
 	pv_record_give(&tcp->time_wait.pool, i);
 	tcp->last_ack.in_use--;

@@ -26,10 +26,15 @@ struct pv_pcb *
 pv_pcb_adopt(struct pv_ctx *ctx, uint64_t handle, const struct pv_tuple *tuple, uint32_t hash)
 {
 	uint32_t index = pv_handle_index(handle);
+	struct pv_pcb *pcb;
 
 	if (index >= ctx->tcp->n_pcb)
 		return NULL;
-	return pv_pcb_begin(ctx, index, handle, tuple, hash);
+	memset(&ctx->tcp->pcb[index], 0, offsetof(struct pv_pcb, timer));
+	pcb = pv_pcb_begin(ctx, index, handle, tuple, hash);
+	pcb->is_v4 = pv_addr_is_v4(&tuple->peer);
+	pcb->listener = PV_LISTENER_NONE;
+	return pcb;
 }
 
 void
@@ -40,7 +45,7 @@ pv_pcb_free(struct pv_ctx *ctx, struct pv_pcb *pcb)
 	struct pv_flow_place place;
 
 	if (pv_flow_place_of(flows, pcb->hash, entry, &place))
-		pv_flow_remove(flows, pcb->hash, &place);
+		pv_flow_remove(flows, &place);
 	pv_pcb_end(ctx, pcb);
 }
 

@@ -9,8 +9,9 @@
 #include "tcp/state.h"
 
 /*
- * Lines 0 and 1 of a free block are whatever was there; line 2 is zero. The index is known before
- * the handle, whose generation may have to come from far.
+ * Lines 0 and 1 of a free block are whatever was there, but state and flags, which are zero as line
+ * 2 is: the caller fills them whole. The index is known before the handle, whose generation may
+ * have to come from far.
  */
 static inline struct pv_pcb *
 pv_pcb_begin(struct pv_ctx *ctx, uint32_t index, uint64_t handle, const struct pv_tuple *tuple,
@@ -22,25 +23,27 @@ pv_pcb_begin(struct pv_ctx *ctx, uint32_t index, uint64_t handle, const struct p
 	if (index >= tcp->pcb_fresh)
 		tcp->pcb_fresh = index + 1;
 	tcp->live++;
-	memset(pcb, 0, offsetof(struct pv_pcb, timer));
 	pcb->tuple = *tuple;
 	pcb->hash = hash;
 	pcb->handle = handle;
-	pcb->is_v4 = pv_addr_is_v4(&tuple->peer);
-	pcb->listener = PV_LISTENER_NONE;
 	pcb->index = index;
 	return pcb;
 }
 
-/* Takes a slot and fills identity; not yet in the flow table. NULL: none left. */
+/* Takes a slot and fills identity; not yet in the flow table. Its status record goes to *status.
+ * NULL: none left. */
 static inline struct pv_pcb *
-pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash)
+pv_pcb_new(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t hash,
+		struct pv_status **status)
 {
+	struct pv_shared *shared;
 	uint32_t index;
 	uint64_t handle;
 
-	if (pv_unlikely(pv_slot_take(ctx, &index, &handle) == NULL))
+	shared = pv_slot_take(ctx, &index, &handle);
+	if (pv_unlikely(shared == NULL))
 		return NULL;
+	*status = &shared->status;
 	return pv_pcb_begin(ctx, index, handle, tuple, hash);
 }
 

@@ -191,13 +191,9 @@ check_rst(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *p)
 }
 
 enum pv_counter
-pv_conn_reset_idle(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet,
-		const struct pv_flow_place *place)
+pv_conn_reset_other(struct pv_ctx *ctx, struct pv_pcb *pcb, const struct pv_packet *packet)
 {
-	if (pv_unlikely(packet->seq != pcb->rcv_nxt))
-		return check_rst(ctx, pcb, packet);
-	pv_conn_destroy_idle(ctx, pcb, -ECONNRESET, place);
-	return PV_C_TCP_RST;
+	return check_rst(ctx, pcb, packet);
 }
 
 /* Fourth: SYN (RFC 5961 4.2), wherever it lies. After a simultaneous open the peer's SYN may come
@@ -224,7 +220,8 @@ check_syn(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	}
 	p->seq++;
 	p->flags &= (uint8_t)~PV_TCP_SYN;
-	p->window = (uint16_t)(p->window >> pcb->snd_wscale); /* the window of a SYN is not scaled */
+	p->window = (uint16_t)(p->window >>
+			       pcb->snd_wscale); /* the window of a SYN is not scaled */
 	return GO_ON;
 }
 
@@ -299,7 +296,8 @@ offer_fits(const struct pv_pcb *pcb, const struct pv_packet *p)
 static enum pv_counter
 process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 {
-	uint32_t seq = p->seq;
+	bool urgent = (p->flags & PV_TCP_URG) != 0;
+	uint32_t seq = p->seq, pointer = urgent ? seq + pv_packet_urgent(p) : 0;
 	enum pv_counter end;
 
 	end = check_timestamp(ctx, pcb, p);
@@ -318,8 +316,8 @@ process(struct pv_ctx *ctx, struct pv_pcb *pcb, struct pv_packet *p)
 	end = check_ack(ctx, pcb, p, seq);
 	if (pv_unlikely(end != GO_ON))
 		return end;
-	if (pv_unlikely((p->flags & PV_TCP_URG) != 0))
-		pv_urgent_received(ctx, pcb, seq + pv_packet_urgent(p));
+	if (pv_unlikely(urgent))
+		pv_urgent_received(ctx, pcb, pointer);
 	if (pv_unlikely((pcb->flags & PV_PCB_EXCHANGE) != 0))
 		end = take_offer(ctx, pcb, p);
 	else

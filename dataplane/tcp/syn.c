@@ -97,7 +97,7 @@ pv_syn_resend(struct pv_ctx *ctx, struct pv_packet *packet, struct pv_listener *
 		return PV_C_TCP_SYN_DROPPED_FULL;
 	tcp->last_stamp = tcp->isn.epoch;
 	listener->stamp = tcp->isn.epoch;
-	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
+	*pv_flow_stamp(packet->home, packet->hash) = tcp->isn.epoch;
 	pv_syn_ack_send(ctx, &s);
 	return PV_C_TCP_SYN_COOKIE;
 }
@@ -116,7 +116,7 @@ bake(struct pv_tcp *tcp, const struct pv_packet *packet, struct pv_listener *lis
 	pv_ended_forget(tcp, packet->hash, iss);
 	tcp->last_stamp = tcp->isn.epoch;
 	listener->stamp = tcp->isn.epoch;
-	*pv_flow_stamp(&tcp->flows, packet->hash) = tcp->isn.epoch;
+	*pv_flow_stamp(packet->home, packet->hash) = tcp->isn.epoch;
 	return iss;
 }
 
@@ -352,10 +352,9 @@ struct run {
 
 /* Is it one more, of which nothing is known? */
 static inline bool
-continues(const struct pv_tcp *tcp, const struct run *run, const struct pv_packet *packet)
+continues(const struct run *run, const struct pv_packet *packet)
 {
 	const struct pv_packet *first = run->first;
-	const struct pv_flow_bucket *home = pv_flow_home(&tcp->flows, packet->hash);
 
 	return packet->outcome == 0 && packet->flags == first->flags &&
 	       packet->options == first->options && packet->is_v4 == first->is_v4 &&
@@ -363,7 +362,8 @@ continues(const struct pv_tcp *tcp, const struct run *run, const struct pv_packe
 	       pv_addr_equal(&packet->tuple.local, &first->tuple.local) &&
 	       pv_path_block_has(&run->block, &packet->tuple.peer, first->is_v4) &&
 	       pv_bare_reusable(packet->mbuf, packet->l4_offset) &&
-	       pv_flow_match(home, pv_flow_signature(packet->hash)) == 0 && home->displaced == 0;
+	       pv_flow_match(packet->home, pv_flow_signature(packet->hash)) == 0 &&
+	       packet->home->displaced == 0;
 }
 
 static bool
@@ -388,7 +388,7 @@ begin_run(struct pv_ctx *ctx, struct run *run, const struct pv_packet *first)
 	if (run->path == NULL || !run->path->resolved)
 		return false;
 	run->form = pv_syn_ack_form_of(ctx, &s, run->path, first->is_v4 != 0);
-	if (run->form == NULL || !continues(ctx->tcp, run, first))
+	if (run->form == NULL || !continues(run, first))
 		return false;
 	/* That stays as it is while there is no other packet between them. */
 	run->cookies = wants_cookie(ctx, listener);
@@ -414,7 +414,6 @@ open_in_run(struct pv_ctx *ctx, const struct run *run, const struct pv_packet *p
 uint32_t
 pv_syn_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	const struct pv_tcp *tcp = ctx->tcp;
 	enum pv_counter outcome;
 	uint32_t i, answered = 0;
 	struct run run;
@@ -422,7 +421,7 @@ pv_syn_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 	if (!begin_run(ctx, &run, packets))
 		return 0;
 	outcome = run.cookies ? PV_C_TCP_SYN_COOKIE : PV_C_TCP_SYN_ACCEPTED;
-	for (i = 0; i < n && continues(tcp, &run, &packets[i]); i++) {
+	for (i = 0; i < n && continues(&run, &packets[i]); i++) {
 		struct pv_packet *packet = &packets[i];
 		struct pv_syn_ack s = {
 			.tuple = &packet->tuple,

@@ -44,9 +44,9 @@ dequeue(struct pv_ctx *ctx, uint32_t i)
 }
 
 static void
-end(struct pv_ctx *ctx, uint32_t i, uint32_t hash, const struct pv_flow_place *place)
+end(struct pv_ctx *ctx, uint32_t i, const struct pv_flow_place *place)
 {
-	pv_flow_remove(&ctx->tcp->flows, hash, place);
+	pv_flow_remove(&ctx->tcp->flows, place);
 	dequeue(ctx, i);
 	pv_record_give(&ctx->tcp->time_wait.pool, i);
 }
@@ -125,7 +125,7 @@ on_timer(struct pv_ctx *ctx, struct pv_timer *timer)
 			pv_record_give(&time_wait->pool, i);
 			continue;
 		}
-		end(ctx, i, hash, &place);
+		end(ctx, i, &place);
 	}
 }
 
@@ -188,7 +188,7 @@ syn(struct pv_ctx *ctx, struct pv_packet *packet, const struct pv_record *record
 	if (refused != 0)
 		return refused;
 	iss = next_iss(ctx, &packet->tuple, record);
-	end(ctx, pv_flow_index(place->bucket->entry[place->slot]), packet->hash, place);
+	end(ctx, pv_flow_index(place->bucket->entry[place->slot]), place);
 	return pv_syn_reopen(ctx, packet, listener, iss);
 }
 
@@ -239,7 +239,7 @@ pv_time_wait_reuse(struct pv_ctx *ctx, const struct pv_tuple *tuple, uint32_t *i
 			ctx->now < began + REUSE_AFTER)
 		return false;
 	*iss = next_iss(ctx, tuple, record);
-	end(ctx, pv_flow_index(entry), hash, &place);
+	end(ctx, pv_flow_index(entry), &place);
 	return true;
 }
 

@@ -159,7 +159,7 @@ ours_delete(const struct flow *flow, uint32_t n)
 
 		if (entry == PV_FLOW_NONE)
 			continue;
-		pv_flow_remove(&ours, flow[i].hash, &place);
+		pv_flow_remove(&ours, &place);
 		pv_record_give(&records, pv_flow_index(entry));
 		found++;
 	}

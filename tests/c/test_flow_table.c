@@ -135,7 +135,7 @@ toggle(struct pv_flow_table *table, uint32_t i, uint32_t *full)
 
 	if (flow[i].in) {
 		if (find(table, i, &place) != PV_FLOW_NONE)
-			pv_flow_remove(table, flow[i].hash, &place);
+			pv_flow_remove(table, &place);
 		flow[i].in = false;
 	} else if (pv_flow_add(table, flow[i].hash, flow[i].entry)) {
 		flow[i].in = true;
