@@ -72,8 +72,12 @@ uint32_t
 pv_slot_ahead(struct pv_ctx *ctx, uint32_t *indexes, uint32_t n)
 {
 	struct pv_bridge_worker *worker = pv_bridge_own(ctx);
+	uint32_t waiting = pv_slots_waiting(worker), i = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
+	/* Most often all of them have rested. */
+	for (; i < n && i + worker->rest < waiting; i++)
+		indexes[i] = worker->free[(worker->free_head + i) & worker->free_mask];
+	for (; i < n; i++) {
 		if (!peek(ctx->bridge, worker, i, &indexes[i]))
 			return i;
 	}

@@ -209,27 +209,28 @@ dispatch(struct pv_ctx *ctx, struct pv_packet *packet)
 
 /* How many packets at the front are alike and were done together. */
 static inline uint32_t
-act_on_run(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
+act_on_run(struct pv_ctx *ctx, struct pv_packet *first, const struct pv_packet *end)
 {
-	if (packets->flags == PV_TCP_SYN && packets->options == PV_TCP_OPT_LINUX_SYN)
-		return pv_syn_run(ctx, packets, n);
+	if (first->flags == PV_TCP_SYN && first->options == PV_TCP_OPT_LINUX_SYN)
+		return pv_syn_run(ctx, first, (uint32_t)(end - first));
 	return 0;
 }
 
 static inline void
 act(struct pv_ctx *ctx, struct pv_packet *packets, uint32_t n)
 {
-	uint32_t i = 0;
+	struct pv_packet *packet = packets, *end = packets + n;
 
-	while (i < n) {
-		uint32_t done = act_on_run(ctx, packets + i, n - i);
+	while (packet < end) {
+		uint32_t done = act_on_run(ctx, packet, end);
 
-		if (done == 0) {
-			if (pv_likely(packets[i].outcome == 0))
-				packets[i].outcome = (uint8_t)dispatch(ctx, &packets[i]);
-			done = 1;
+		if (done != 0) {
+			packet += done;
+			continue;
 		}
-		i += done;
+		if (pv_likely(packet->outcome == 0))
+			packet->outcome = (uint8_t)dispatch(ctx, packet);
+		packet++;
 	}
 }
 
@@ -248,12 +249,16 @@ is_plain(const struct rte_mbuf *m, const struct rte_mempool *pool)
 static inline void
 count_outcomes(struct pv_counters *counters, const struct pv_packet *packets, uint32_t n)
 {
-	uint32_t run = 0;
+	const struct pv_packet *packet = packets, *end = packets + n;
 
-	for (uint32_t i = 0; i < n; i += run) {
-		for (run = 1; i + run < n && packets[i + run].outcome == packets[i].outcome;)
-			run++;
-		pv_count_n(counters, packets[i].outcome, run);
+	while (packet < end) {
+		const struct pv_packet *first = packet;
+		uint8_t outcome = first->outcome;
+
+		do
+			packet++;
+		while (packet < end && packet->outcome == outcome);
+		pv_count_n(counters, outcome, (uint64_t)(packet - first));
 	}
 }
 

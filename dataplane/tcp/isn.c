@@ -76,8 +76,9 @@ peer_iss(const struct pv_packet *packet)
 static inline void
 store_hash(struct pv_packet *packet, uint64_t hash)
 {
-	packet->hash = (uint32_t)hash;
-	packet->ts_offset = (uint32_t)(hash >> 32);
+	static_assert(offsetof(struct pv_packet, ts_offset) == offsetof(struct pv_packet, hash) + 4,
+			"both are stored at once");
+	pv_st64(&packet->hash, hash);
 }
 
 static inline void
@@ -99,15 +100,18 @@ pad(pv_siphash_words *word, uint32_t words, uint32_t n)
 	}
 }
 
-static void
+/* Of all, as if they were IPv4. Returns how many are. */
+static uint32_t
 hash4(const struct pv_isn *isn, struct pv_packet *packets, uint32_t n)
 {
 	pv_siphash_words word[2];
 	uint64_t out[PV_BURST];
+	uint32_t n_v4 = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct pv_tuple *tuple = &packets[i].tuple;
 
+		n_v4 += packets[i].is_v4;
 		word[0][i] = addresses4(tuple);
 		word[1][i] = pv_siphash_final(ports(tuple), HASH4_LEN);
 	}
@@ -115,6 +119,7 @@ hash4(const struct pv_isn *isn, struct pv_packet *packets, uint32_t n)
 	pv_siphash13_burst(&isn->hash, word, 2, n, out);
 	for (uint32_t i = 0; i < n; i++)
 		store_hash(&packets[i], out[i]);
+	return n_v4;
 }
 
 /* The packets listed, all IPv6. */
@@ -142,27 +147,31 @@ pv_isn_hash(const struct pv_isn *isn, struct pv_packet *packets, uint32_t n)
 	uint8_t v6[PV_BURST];
 	uint32_t n6 = 0;
 
+	if (packets[0].is_v4 && pv_likely(hash4(isn, packets, n) == n))
+		return;
 	for (uint32_t i = 0; i < n; i++) {
 		v6[n6] = (uint8_t)i;
 		n6 += packets[i].is_v4 == 0;
 	}
 	/* A mixed burst is rare: its IPv6 packets are hashed as if they were IPv4, and then again.
 	 */
-	if (n6 < n)
+	if (!packets[0].is_v4 && n6 < n)
 		hash4(isn, packets, n);
-	if (n6 != 0)
-		hash6(isn, packets, v6, n6);
+	hash6(isn, packets, v6, n6);
 }
 
-static void
+/* Of those listed, as if they were IPv4. Returns how many are. */
+static uint32_t
 prf4(const struct pv_isn *isn, struct pv_packet *packets, const uint8_t *which, uint32_t n)
 {
 	pv_siphash_words word[3];
 	uint64_t out[PV_BURST];
+	uint32_t n_v4 = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
 		const struct pv_packet *packet = &packets[which[i]];
 
+		n_v4 += packet->is_v4;
 		word[0][i] = addresses4(&packet->tuple);
 		word[1][i] = ports(&packet->tuple) | (uint64_t)peer_iss(packet) << 32;
 		word[2][i] = pv_siphash_final(0, PRF4_LEN);
@@ -171,6 +180,7 @@ prf4(const struct pv_isn *isn, struct pv_packet *packets, const uint8_t *which, 
 	pv_siphash24_burst(&isn->now, word, 3, n, out);
 	for (uint32_t i = 0; i < n; i++)
 		packets[which[i]].isn = (uint32_t)out[i];
+	return n_v4;
 }
 
 static void
@@ -195,18 +205,18 @@ prf6(const struct pv_isn *isn, struct pv_packet *packets, const uint8_t *which, 
 void
 pv_isn_prf(const struct pv_isn *isn, struct pv_packet *packets, const uint8_t *which, uint32_t n)
 {
-	uint8_t list[2][PV_BURST];
-	uint32_t count[2] = { 0, 0 };
+	uint8_t v6[PV_BURST];
+	uint32_t n6 = 0;
 
+	if (n == 0 || (packets[which[0]].is_v4 && prf4(isn, packets, which, n) == n))
+		return;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t v4 = packets[which[i]].is_v4 != 0;
-
-		list[v4][count[v4]++] = which[i];
+		v6[n6] = which[i];
+		n6 += packets[which[i]].is_v4 == 0;
 	}
-	if (count[1] != 0)
-		prf4(isn, packets, list[1], count[1]);
-	if (count[0] != 0)
-		prf6(isn, packets, list[0], count[0]);
+	if (!packets[which[0]].is_v4 && n6 < n)
+		prf4(isn, packets, which, n);
+	prf6(isn, packets, v6, n6);
 }
 
 /* The message of a tuple and a number behind it. Returns its length without the number. */
