@@ -55,14 +55,18 @@ def quick_turns():
     sys.setswitchinterval(before)
 
 
+def start(config):
+    """A live engine in an EAL that other tests of the process use too."""
+    engine.start_eal(eal.lab_arguments(), any_will_do=True)
+    record = dataplane.new_config()
+    convert.fill(record, config, huge=False)
+    return dataplane.EngineDataplane(record)
+
+
 @contextlib.contextmanager
 def provider(workers):
     """A provider on an engine of so many workers, reached by loopback."""
-    engine.start_eal(eal.lab_arguments(), any_will_do=True)
-    record = dataplane.new_config()
-    config = Config.from_dict(TABLES | {"workers": {"count": workers}})
-    convert.fill(record, config, huge=False)
-    plane = dataplane.EngineDataplane(record)
+    plane = start(Config.from_dict(TABLES | {"workers": {"count": workers}}))
     yield Provider(plane)
     with contextlib.suppress(DataplaneError):  # the test has stopped it
         plane.stop(0)

@@ -23,11 +23,11 @@ import threading
 from pathlib import Path
 
 from pyprov.core.limits import Limits
-from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
 from pyprov.spi.provider import Provider
 from pyprov.winsock.errors import WSAError
 from tests.net.netns import Namespace
+from tests.python import live
 from tests.python.worlds import Client, World
 
 DEVICE = "pvspi"
@@ -55,11 +55,8 @@ class Tap:
     def __init__(self):
         self.closing = contextlib.ExitStack()
         self.namespace = self.closing.enter_context(Namespace())
-        engine.start_eal(eal.lab_arguments(), any_will_do=True)
-        record = dataplane.new_config()
-        convert.fill(record, Config.from_dict(TABLES), huge=False)
         with self.namespace.inside():
-            self.dataplane = dataplane.EngineDataplane(record)
+            self.dataplane = live.start(Config.from_dict(TABLES))
             self.closing.callback(self.dataplane.stop, 0)
             self.echo = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         self.closing.callback(self.echo.close)

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from pyprov.core.port import ListenParams, pack_address
-from pyprov.runtime import engine
 from pyprov.runtime.config import Config
 from pyprov.runtime.generator import (
     GUEST,
@@ -17,6 +16,7 @@ from pyprov.runtime.generator import (
     start_service,
     worker_load,
 )
+from tests.python import live
 from tests.python.live import PATIENCE
 
 # SYNs that were answered, or why not; and what only tells of them.
@@ -41,9 +41,9 @@ def start(workers):
         "neighbour": neighbours,
         "dad": False,
     }
-    provider = {"huge": "never", "memory": 128, "max_connections": 20_000}
+    provider = {"memory": 128, "max_connections": 20_000}
     tables = {"port": [port], "provider": provider, "workers": {"count": workers, "poll": "busy"}}
-    return engine.start(Config.from_dict(tables))
+    return live.start(Config.from_dict(tables))
 
 
 def until(true):
@@ -107,4 +107,4 @@ def test_syns_are_answers_and_named_reasons_also_among_floods(workers, server):
         assert now["TCP_REQUESTS"] == handshakes
         assert now["TX_DROPPED"] == 0
     finally:
-        engine.stop(dataplane)
+        dataplane.stop(0)

@@ -14,9 +14,9 @@ import pytest
 
 from pyprov.core import port
 from pyprov.core.port import ConnectParams, DataplaneError, ListenParams
-from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
 from pyprov.runtime.waiter import Waiter
+from tests.python import live
 from tests.python.live import PATIENCE
 
 SECOND = 1_000_000_000
@@ -27,11 +27,7 @@ TABLES = {
 
 
 def start(workers=1):
-    engine.start_eal(eal.lab_arguments(), any_will_do=True)
-    record = dataplane.new_config()
-    config = Config.from_dict(TABLES | {"workers": {"count": workers}})
-    convert.fill(record, config, huge=False)
-    return dataplane.EngineDataplane(record)
+    return live.start(Config.from_dict(TABLES | {"workers": {"count": workers}}))
 
 
 @pytest.fixture(params=[1, 2], ids=["one-worker", "two-workers"])

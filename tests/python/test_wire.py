@@ -8,12 +8,12 @@ import pytest
 from pyprov.core import port
 from pyprov.core.port import ConnectParams, ListenParams
 from pyprov.lab import Lab
-from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config, ConfigError
 from pyprov.runtime.config_wire import WireParams
 from pyprov.runtime.failure import StartError
 from pyprov.runtime.wire import Joints
 from tests.proofs import proves
+from tests.python import live
 from tests.python.live import PATIENCE
 
 SECOND = 1_000_000_000
@@ -127,18 +127,15 @@ def config(number, device="ring", **wire):
 
 
 class Engines:
-    """Live engines in an EAL that other tests use too, as runtime/engine.py starts them."""
+    """Live engines in an EAL that other tests use too, joined as runtime/engine.py does it."""
 
     def __init__(self):
-        engine.start_eal(eal.lab_arguments(), any_will_do=True)
         self.joints = Joints()
         self.running = []
 
     def start(self, *configs):
         for each in configs:
-            record = dataplane.new_config()
-            convert.fill(record, each, huge=False)
-            made = dataplane.EngineDataplane(record)
+            made = live.start(each)
             self.running.append(made)
             self.joints.start(made, each)
         return self.running[-len(configs) :]

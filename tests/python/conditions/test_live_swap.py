@@ -4,9 +4,9 @@ import pytest
 
 import pyprov
 from pyprov.core.port import ListenParams
-from pyprov.runtime import convert, dataplane, eal, engine
 from pyprov.runtime.config import Config
 from pyprov.runtime.generator import GUEST, Generator, Load, Service, start_service
+from tests.python import live
 
 CLIENTS = pyprov.prefix("198.18.0.0/15")
 TABLES = {
@@ -40,10 +40,7 @@ def accept_slowly(req):
 
 @pytest.fixture
 def plane():
-    engine.start_eal(eal.lab_arguments(), any_will_do=True)
-    record = dataplane.new_config()
-    convert.fill(record, Config.from_dict(TABLES), huge=False)
-    made = dataplane.EngineDataplane(record)
+    made = live.start(Config.from_dict(TABLES))
     yield made
     made.stop(0)
 
