@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from pyprov import cli
+from pyprov.tools.bench import memory
 from tests.python.live import PATIENCE
 
 
@@ -155,3 +156,10 @@ def test_accept_tells_the_goodput_in_words():
     ).stdout
     assert "beside a flood of 0 a second" in said
     assert "latency us" in said
+
+
+@pytest.mark.slow
+def test_memory_has_a_row_for_each_state():
+    rows = bench("memory")["kinds"]
+    assert [row["state"] for row in rows] == list(memory.STATES)
+    assert all(row["bytes_each"] > 0 for row in rows)
